@@ -1,0 +1,1 @@
+"""Sidekiq for asyncio: a job processor for Python on Redis."""

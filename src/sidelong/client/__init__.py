@@ -1,0 +1,1 @@
+"""Getting jobs in: definitions, pushes, bulk pushes."""

@@ -1,0 +1,1 @@
+"""Values and pure functions: no Redis, no event loop."""

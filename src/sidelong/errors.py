@@ -1,0 +1,75 @@
+"""Every exception that Sidelong raises on purpose.
+
+SidelongError
+├── ConfigurationError      (ValueError)   a setting, URL or option that cannot work
+├── JobDefinitionError      (TypeError)    a function or class that cannot be a job
+├── ArgumentError           (TypeError)    an argument that JSON cannot carry
+├── InvalidPayloadError     (ValueError)   a payload that is not a job
+├── PayloadTooLargeError    (ValueError)   a payload above the limit
+├── PushError                              a push that did not plainly succeed
+│   ├── NotEnqueued                        nothing was stored: safe to repeat
+│   └── EnqueueUncertain                   it may have been stored
+├── UnknownJobError         (LookupError)  a wire name that no registered job has
+├── JobTimeoutError         (TimeoutError) a job that ran longer than its `timeout`
+└── StoreError                             Redis cannot be used as it is
+"""
+
+from collections.abc import Sequence
+
+
+class SidelongError(Exception):
+    """Root of everything raised on purpose."""
+
+
+class ConfigurationError(SidelongError, ValueError):
+    """A setting, URL or option cannot work; the message says what to do."""
+
+
+class JobDefinitionError(SidelongError, TypeError):
+    """A function or class cannot be a job; raised where it is decorated."""
+
+
+class ArgumentError(SidelongError, TypeError):
+    """An argument cannot travel as JSON; the message names its path, as in `args[0]["when"]`."""
+
+
+class InvalidPayloadError(SidelongError, ValueError):
+    """A payload is not a job: refused when pushed, buried with this reason when found in Redis."""
+
+
+class PayloadTooLargeError(SidelongError, ValueError):
+    """A payload is larger than `payload_limit`."""
+
+
+class PushError(SidelongError):
+    """A push did not plainly succeed.
+
+    Attributes:
+        jids: the ids of the jobs concerned, in the order in which they were given.
+        enqueued: ids of jobs of the same call that were stored before the failure.
+    """
+
+    def __init__(self, message: str, jids: Sequence[str] = (), enqueued: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.jids = tuple(jids)
+        self.enqueued = tuple(enqueued)
+
+
+class NotEnqueued(PushError):  # noqa: N818 - reads as what happened
+    """Nothing was stored: it is safe to push the same job again."""
+
+
+class EnqueueUncertain(PushError):  # noqa: N818 - reads as what happened
+    """The job was sent, but Redis did not answer: it may or may not be stored."""
+
+
+class UnknownJobError(SidelongError, LookupError):
+    """No registered job has this wire name or alias."""
+
+
+class JobTimeoutError(SidelongError, TimeoutError):
+    """A job ran longer than its `timeout`."""
+
+
+class StoreError(SidelongError):
+    """Redis cannot be used as it is: unreachable at boot, too old, a cluster, or forbidding a command."""

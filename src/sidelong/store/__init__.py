@@ -1,0 +1,1 @@
+"""Everything that touches Redis; no other folder imports it."""

@@ -1,0 +1,1 @@
+"""Getting jobs out: fetch, run, settle, recover."""
