@@ -1,0 +1,1 @@
+"""The demo: a shop on unreliable services, and its books."""
