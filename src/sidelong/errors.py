@@ -12,6 +12,9 @@ SidelongError
 ├── UnknownJobError         (LookupError)  a wire name that no registered job has
 ├── JobTimeoutError         (TimeoutError) a job that ran longer than its `timeout`
 └── StoreError                             Redis cannot be used as it is
+    ├── Unavailable                        no connection; nothing was sent
+    ├── ReplyLost                          sent, and no answer came
+    └── Refused                            Redis answered with an error
 """
 
 from collections.abc import Sequence
@@ -73,3 +76,24 @@ class JobTimeoutError(SidelongError, TimeoutError):
 
 class StoreError(SidelongError):
     """Redis cannot be used as it is: unreachable at boot, too old, a cluster, or forbidding a command."""
+
+
+class Unavailable(StoreError):  # noqa: N818 - a state, not a mistake
+    """There is no connection, and nothing was sent."""
+
+
+class ReplyLost(StoreError):  # noqa: N818 - reads as what happened
+    """A command was sent and the connection broke: it may or may not have been carried out."""
+
+
+class Refused(StoreError):  # noqa: N818 - reads as what happened
+    """Redis answered a command with an error and did nothing.
+
+    Attributes:
+        code: the first word of the answer, such as `OOM`, `WRONGTYPE` or `NOPERM`.
+    """
+
+    @property
+    def code(self) -> str:
+        """The first word of Redis' answer."""
+        return str(self).split(" ", 1)[0]

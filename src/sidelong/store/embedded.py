@@ -1,0 +1,167 @@
+"""`memory://`: a store inside this process, for a first try, for tests and for demonstrations.
+
+It speaks to fakeredis. What blocks or fails over on a real server is only imitated here: fakeredis answers a
+blocking move at once, so a parked link waits for the next write of this process instead.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sidelong.errors import ConfigurationError, Refused
+from sidelong.store.link import Command, Link, Word
+
+_SLICE = 0.1
+"""Seconds after which a parked link looks again: somebody may have written with a client of his own."""
+
+_servers: dict[str, "EmbeddedServer"] = {}
+_servers_lock = threading.Lock()
+
+
+def embedded_server(name: str) -> "EmbeddedServer":
+    """Return the server behind `memory://name`; the same one for every caller in this process.
+
+    Raises:
+        ConfigurationError: the extra `embedded` is not installed.
+    """
+    with _servers_lock:
+        if name not in _servers:
+            _servers[name] = EmbeddedServer()
+        return _servers[name]
+
+
+class EmbeddedServer:
+    """One store in memory, and those who wait for a write to it."""
+
+    def __init__(self) -> None:
+        try:
+            import fakeredis
+            import lupa  # noqa: F401 - scripts need it
+        except ImportError:
+            raise ConfigurationError(
+                "memory:// needs the extra 'embedded': pip install 'sidelong[embedded]'"
+            ) from None
+        self._fake = fakeredis
+        self._server = fakeredis.FakeServer(version=(7, 0))
+        self._waiting: set[Callable[[], object]] = set()
+
+    def client(self) -> "Redis":
+        """Return a blocking client of this store; it may be used from any one thread."""
+        client: Redis = self._fake.FakeRedis(server=self._server)
+        return client
+
+    def wait(self, wake: Callable[[], object]) -> None:
+        """Call `wake` once, from any thread, after the next write."""
+        self._waiting.add(wake)
+
+    def forget(self, wake: Callable[[], object]) -> None:
+        """Do not call `wake` any more."""
+        self._waiting.discard(wake)
+
+    def wrote(self) -> None:
+        """Wake all who wait for a write."""
+        while self._waiting:
+            self._waiting.pop()()
+
+
+class EmbeddedLink:
+    """A `Link` to a store in this process: every command is answered before it returns to the event loop."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self.sent = 0
+        self.finished = 0
+        self.cuts = 0
+        self._server = server
+        self._client = server.client()
+        self._command: Callable[..., Any] = self._client.execute_command
+        self._is_unblocked = False
+        self._wake: Callable[[], object] | None = None
+
+    async def call(self, *command: Word) -> Any:
+        """See `Link.call`."""
+        self.sent += 1
+        try:
+            if command[0] == "BLMOVE":
+                return await self._wait_and_move(*command[1:])
+            # Answering without ever giving way would starve the loop's other tasks.
+            await asyncio.sleep(0)
+            answer = self._execute(command)
+        finally:
+            self.finished += 1
+        return answer
+
+    async def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        """See `Link.pipeline`."""
+        answers: list[Any] = []
+        for command in commands:
+            try:
+                answers.append(await self.call(*command))
+            except Refused as error:
+                answers.append(error)
+        return answers
+
+    async def unblock(self, via: Link) -> None:
+        """See `Link.unblock`."""
+        if self._wake is not None:
+            self._is_unblocked = True
+            self._wake()
+
+    async def close(self) -> None:
+        """See `Link.close`."""
+        self._client.close()
+
+    def _execute(self, command: Command) -> Any:
+        try:
+            answer = self._command(*command)
+        except RedisError as error:
+            raise Refused(_with_code(error)) from None
+        except ValueError as error:
+            # fakeredis lets some of its own conversions escape where a server would refuse the command.
+            raise Refused(f"ERR {error}") from None
+        self._server.wrote()
+        return answer
+
+    async def _wait_and_move(self, source: Word, target: Word, *where_and_for: Word) -> Any:
+        *sides, seconds = where_and_for
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + float(seconds)
+        self._is_unblocked = False
+        while True:
+            await asyncio.sleep(0)
+            raw = self._command("LMOVE", source, target, *sides) if self._has(source) else None
+            remaining = ends_at - loop.time()
+            if raw is not None or remaining <= 0 or self._is_unblocked:
+                return raw
+            await self._wait_for_write(loop, min(_SLICE, remaining))
+
+    def _has(self, source: Word) -> bool:
+        # Reading the length first raises on a key of the wrong type, as the server's BLMOVE does.
+        return bool(self._execute(("LLEN", source)))
+
+    async def _wait_for_write(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        written = loop.create_future()
+
+        def finish() -> None:
+            if not written.done():
+                written.set_result(None)
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(finish)
+
+        self._wake = wake
+        self._server.wait(wake)
+        await asyncio.wait({written}, timeout=seconds)
+        self._server.forget(wake)
+        self._wake = None
+
+
+def _with_code(error: RedisError) -> str:
+    # redis-py takes the code off some answers and makes it a class of exception.
+    text = str(error)
+    if type(error).__name__ == "NoScriptError" and not text.startswith("NOSCRIPT"):
+        return f"NOSCRIPT {text}"
+    return text

@@ -1,0 +1,53 @@
+#!lua flags=allow-oom
+-- One heartbeat: renew the lease, register the owner, and write what Sidekiq's pages show.
+--
+-- KEYS  1 lease   2 owners   3 owner-queues   4 buried   5 processes   6 process hash   7 work   8 workers
+--       9 signals
+-- ARGV  1 identity   2 beat counter   3 life of the lease (ms)   4 life of the process record (s)
+--       5 number of queues, and their names   then the number of process fields, and field, value ...
+--       then the number of work entries, and field, value ...
+-- Result  1 "buried": others have declared this worker dead; nothing was written
+--         or 1 "ok"   2 whether the lease was still there: 1 or 0   3 a remote signal or ""   4 errors met
+local pcall = redis.pcall
+local errors = {}
+
+local function note(reply)
+  if type(reply) == 'table' and reply.err then errors[#errors + 1] = reply.err end
+  return reply
+end
+
+local function slice(first, count)
+  local values = {}
+  for i = 0, count - 1 do values[i + 1] = ARGV[first + i] end
+  return values, first + count
+end
+
+local buried = pcall('ZSCORE', KEYS[4], ARGV[1])
+if type(buried) == 'string' then return {'buried'} end
+note(buried)
+
+local known = redis.call('EXISTS', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+note(pcall('SADD', KEYS[2], ARGV[1]))
+local queues, at = slice(6, tonumber(ARGV[5]))
+if #queues > 0 then
+  note(pcall('SADD', KEYS[3], unpack(queues)))
+  -- An inspected owner's set expires; a living owner's must not.
+  pcall('PERSIST', KEYS[3])
+end
+
+note(pcall('SADD', KEYS[5], ARGV[1]))
+local fields
+fields, at = slice(at + 1, 2 * tonumber(ARGV[at]))
+note(pcall('HSET', KEYS[6], unpack(fields)))
+pcall('EXPIRE', KEYS[6], ARGV[4])
+local entries = 2 * tonumber(ARGV[at])
+for _, key in ipairs({KEYS[7], KEYS[8]}) do
+  pcall('UNLINK', key)
+  for i = 1, entries, 2 do note(pcall('HSET', key, ARGV[at + i], ARGV[at + i + 1])) end
+  if entries > 0 then pcall('EXPIRE', key, ARGV[4]) end
+end
+
+local signal = note(pcall('RPOP', KEYS[9]))
+if type(signal) ~= 'string' then signal = '' end
+return {'ok', known, signal, errors}

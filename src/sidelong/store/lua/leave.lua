@@ -1,0 +1,25 @@
+#!lua flags=allow-oom
+-- Take an identity out of the owners, if all its in-flight lists are empty.
+--
+-- KEYS  1 lease   2 owners   3 owner-queues   4 settled   5 processes   6 work   7 workers   8 buried
+--       9 process hash   then its in-flight lists
+-- ARGV  1 identity   2 seconds to go on inspecting it, 0 for not at all
+-- Result  1 it left   0 a list still holds entries, or could not be read
+redis.pcall('SREM', KEYS[5], ARGV[1])
+redis.pcall('UNLINK', KEYS[6], KEYS[7], KEYS[9])
+for i = 10, #KEYS do
+  if redis.pcall('LLEN', KEYS[i]) ~= 0 then return 0 end
+end
+if redis.pcall('ZSCORE', KEYS[8], ARGV[1]) then
+  -- Already buried: it stays under inspection for as long as it was to be.
+elseif tonumber(ARGV[2]) > 0 then
+  -- A command cut off a moment ago may still move a job into a list of ours.
+  redis.call('ZADD', KEYS[8], redis.call('TIME')[1], ARGV[1])
+  redis.call('EXPIRE', KEYS[8], ARGV[2])
+  redis.call('EXPIRE', KEYS[3], ARGV[2])
+else
+  redis.call('UNLINK', KEYS[3])
+end
+redis.call('UNLINK', KEYS[1], KEYS[4])
+redis.call('SREM', KEYS[2], ARGV[1])
+return 1

@@ -1,0 +1,31 @@
+#!lua flags=allow-oom
+-- Put entries of a dead owner's in-flight list where they can be run again.
+--
+-- KEYS  1 lease   2 in-flight list   3 queue list   4 dead
+-- ARGV  1 most dead entries kept   2 life of a dead entry (s)   then per entry: destination, raw, new
+--         queue: to the head of the queue, as `new`      dead: to the dead set, as `new`
+-- Result  "alive": it has a lease after all, nothing was done
+--         or, per entry, 1 moved, 0 no longer there, or an error text
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'alive' end
+local pcall = redis.pcall
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local reply = {}
+for at = 3, #ARGV, 3 do
+  local raw, new = ARGV[at + 1], ARGV[at + 2]
+  local result = pcall('LPOS', KEYS[2], raw)
+  if not result then
+    result = 0
+  elseif type(result) == 'number' then
+    if ARGV[at] == 'queue' then
+      result = pcall('RPUSH', KEYS[3], new)
+    else
+      result = pcall('ZADD', KEYS[4], string.format('%.6f', now), new)
+      pcall('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%.6f', now - tonumber(ARGV[2])))
+      pcall('ZREMRANGEBYRANK', KEYS[4], 0, -tonumber(ARGV[1]))
+    end
+    if type(result) == 'number' then result = pcall('LREM', KEYS[2], -1, raw) end
+  end
+  reply[#reply + 1] = type(result) == 'table' and result.err or result
+end
+return reply

@@ -1,0 +1,152 @@
+#!lua flags=allow-oom
+-- One turn of a capsule: settle what finished, then take what the free slots can hold.
+--
+-- KEYS  1 settled hash   2 owners set   3 retry   4 dead
+--       5 stat:processed   6 its day   7 stat:failed   8 its day
+--       then, for each queue of the capsule, its list and the in-flight list
+-- ARGV  1 identity   2 capsule   3 batch number   4 life of the settled hash (s)
+--       5 most dead entries kept   6 life of a dead entry (s)   7 life of a daily counter (s)
+--       8 number of runs; each run is: operation, queue number, count, and its entries
+--           done, dropped, bury, back: raw         dead, rewrite: raw, new         retry: raw, new, delay (s)
+--       then the free slots and the number of takes; each take is: queue number, most entries
+-- Result  1 "new", "repeat" or "stale"   2 whether the identity is an owner: 1 or 0
+--         3 one character per entry: 1 done, 0 not ours, e error   4 errors met   5 dead entries trimmed
+--         6.. per take, the payloads taken or an error text
+--
+-- Neither Lua nor MULTI rolls back: insert first, remove last. Each entry stands for itself, so that one key of
+-- the wrong type does not hold up the batch. A batch that comes again, because its answer was lost, is answered
+-- from the settled hash: executing it again would remove the twin of an identical payload.
+local settled, owners, retry, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local identity, capsule, batch = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local pcall, match = redis.pcall, string.match
+local FIRST_QUEUE = 9
+local errors = {}
+
+local function failed(reply)
+  return type(reply) == 'table' and reply.err
+end
+
+local function note(reply)
+  if failed(reply) and #errors < 20 then errors[#errors + 1] = reply.err end
+  return failed(reply)
+end
+
+local owner = pcall('SISMEMBER', owners, identity)
+if failed(owner) then note(owner); owner = 1 end
+
+local last = pcall('HGET', settled, capsule)
+if type(last) == 'string' then
+  local number, results, trimmed = match(last, '^(%d+) (%S*) (%d+)$')
+  number = tonumber(number)
+  if number == batch then return {'repeat', owner, results, errors, tonumber(trimmed)} end
+  if number and number > batch then return {'stale', owner, '', errors, 0} end
+end
+
+local now
+local function time_after(delay)
+  if not now then
+    local t = redis.call('TIME')
+    now = t[1] + t[2] / 1000000
+  end
+  return string.format('%.6f', now + delay)
+end
+
+local trimmed = 0
+local function bury(payload)
+  local reply = pcall('ZADD', dead, time_after(0), payload)
+  if failed(reply) then return reply end
+  local old = pcall('ZREMRANGEBYSCORE', dead, '-inf', time_after(-tonumber(ARGV[6])))
+  local over = pcall('ZREMRANGEBYRANK', dead, 0, -tonumber(ARGV[5]))
+  if not note(old) then trimmed = trimmed + old end
+  if not note(over) then trimmed = trimmed + over end
+  return reply
+end
+
+-- operation -> entries it has, whether it counts as processed, whether it counts as failed
+local SHAPE = {
+  done = {1, true, false}, dropped = {1, true, true}, bury = {1, false, false}, back = {1, false, false},
+  dead = {2, true, true}, rewrite = {2, false, false}, retry = {3, true, true},
+}
+
+local function insert(operation, queue, inflight, at)
+  if operation == 'retry' then return pcall('ZADD', retry, time_after(tonumber(ARGV[at + 2])), ARGV[at + 1]) end
+  if operation == 'dead' then return bury(ARGV[at + 1]) end
+  if operation == 'bury' then return bury(ARGV[at]) end
+  if operation == 'back' then return pcall('RPUSH', queue, ARGV[at]) end
+  if operation == 'rewrite' then return pcall('LPUSH', inflight, ARGV[at + 1]) end
+end
+
+local results, processed, failures = {}, 0, 0
+local at = 9
+for _ = 1, tonumber(ARGV[8]) do
+  local operation, place, count = ARGV[at], FIRST_QUEUE + 2 * tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local queue, inflight, shape = KEYS[place], KEYS[place + 1], SHAPE[operation]
+  local plain = operation == 'done' or operation == 'dropped'
+  local done = 0
+  at = at + 3
+  for _ = 1, count do
+    local held = 1
+    if not plain then
+      held = pcall('LPOS', inflight, ARGV[at])
+      if held and not failed(held) then
+        local inserted = insert(operation, queue, inflight, at)
+        if failed(inserted) then held = inserted end
+      end
+    end
+    local removed = held
+    if held and not failed(held) then removed = pcall('LREM', inflight, -1, ARGV[at]) end
+    if note(removed) then
+      results[#results + 1] = 'e'
+    elseif not removed or removed == 0 then
+      results[#results + 1] = '0'
+    else
+      results[#results + 1] = '1'
+      done = done + 1
+    end
+    at = at + shape[1]
+  end
+  if shape[2] then processed = processed + done end
+  if shape[3] then failures = failures + done end
+end
+
+local function count(total, daily, by)
+  if by == 0 then return end
+  note(pcall('INCRBY', total, by))
+  if not note(pcall('INCRBY', daily, by)) then pcall('EXPIRE', daily, ARGV[7]) end
+end
+count(KEYS[5], KEYS[6], processed)
+count(KEYS[7], KEYS[8], failures)
+
+results = table.concat(results)
+local record = batch .. ' ' .. results .. ' ' .. trimmed
+local stored = pcall('HSET', settled, capsule, record)
+if failed(stored) then
+  -- The key is ours alone; whatever took its place cannot tell a repeated batch from a new one.
+  redis.call('DEL', settled)
+  stored = redis.call('HSET', settled, capsule, record)
+end
+if stored == 1 then redis.call('EXPIRE', settled, ARGV[4]) end
+
+local reply = {'new', owner, results, errors, trimmed}
+if owner == 0 then return reply end
+
+local free = tonumber(ARGV[at])
+at = at + 2
+for _ = 1, tonumber(ARGV[at - 1]) do
+  local place = FIRST_QUEUE + 2 * tonumber(ARGV[at])
+  local queue, inflight = KEYS[place], KEYS[place + 1]
+  local taken = {}
+  for i = 1, math.min(free, tonumber(ARGV[at + 1])) do
+    local payload = pcall('LMOVE', queue, inflight, 'RIGHT', 'LEFT')
+    if not payload then break end
+    if failed(payload) then
+      if i == 1 then taken = payload.err end
+      break
+    end
+    taken[i] = payload
+    free = free - 1
+  end
+  reply[#reply + 1] = taken
+  at = at + 2
+end
+return reply

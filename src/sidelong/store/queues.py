@@ -1,0 +1,377 @@
+"""Queues: push, park, and the turn that settles and takes."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sidelong.core.clock import Clock
+from sidelong.core.config import Config
+from sidelong.core.delivery import Delivery
+from sidelong.core.outcome import (
+    Buried,
+    Dead,
+    Done,
+    Dropped,
+    HandedBack,
+    Outcome,
+    Retry,
+    Rewritten,
+)
+from sidelong.errors import EnqueueUncertain, NotEnqueued, PushError, Refused, ReplyLost, Unavailable
+from sidelong.store import keys
+from sidelong.store.counters import counter_keys
+from sidelong.store.link import Link, Word
+from sidelong.store.scripts import Scripts
+
+_PER_COMMAND = 1000
+_BYTES_PER_COMMAND = 4_000_000
+_ASK_AGAIN = frozenset({"READONLY", "NOREPLICAS", "UNBLOCKED", "MASTERDOWN"})
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One job on its way in.
+
+    Attributes:
+        jid: its id.
+        queue: queue name.
+        raw: payload, without `at`.
+        at: epoch seconds for the schedule set; None for the queue.
+    """
+
+    jid: str
+    queue: str
+    raw: bytes
+    at: float | None = None
+
+
+@dataclass(slots=True)
+class _Call:
+    """What one caller pushes, and where it waits."""
+
+    pushes: Sequence[Push]
+    done: asyncio.Future[None]
+
+
+class Pusher:
+    """Stores jobs; callers of the same moment share one round trip, and each waits for its own answer.
+
+    Args:
+        link: the connection for pushes.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._calls: list[_Call] = []
+        self._flushes: set[asyncio.Task[None]] = set()
+
+    async def push(self, pushes: Sequence[Push]) -> None:
+        """Store jobs; when this returns, Redis has them.
+
+        Raises:
+            NotEnqueued: nothing of this call was stored, but for the jobs in `enqueued`.
+            EnqueueUncertain: the jobs in `jids` were sent, and no answer came.
+        """
+        loop = asyncio.get_running_loop()
+        call = _Call(pushes, loop.create_future())
+        if not self._calls:
+            loop.call_soon(self._start)
+        self._calls.append(call)
+        # Cancelling one caller must not fail the others: the flush is a task of its own.
+        await call.done
+
+    def _start(self) -> None:
+        calls, self._calls = self._calls, []
+        flush = asyncio.get_running_loop().create_task(self._flush(calls), name="sidelong-push")
+        self._flushes.add(flush)
+        flush.add_done_callback(self._flushes.discard)
+
+    async def _flush(self, calls: list[_Call]) -> None:
+        pushes = [push for call in calls for push in call.pushes]
+        try:
+            troubles = await self._store(pushes)
+        except BaseException as fault:
+            for call in calls:
+                jids = [push.jid for push in call.pushes]
+                _end(call, EnqueueUncertain(f"the push was broken off: {fault!r}", jids))
+            raise
+        for call in calls:
+            _end(call, _error_of(call.pushes, troubles) if troubles else None)
+
+    async def _store(self, pushes: list[Push]) -> dict[int, Refused | ReplyLost | Unavailable]:
+        """Send the pushes and return what went wrong, by the identity of the push."""
+        troubles = await self._send(pushes)
+        again = [p for p in pushes if _may_ask_again(troubles.get(id(p)))]
+        if again:
+            # The server refused because it is no longer the master: the link has dropped it.
+            for push in again:
+                del troubles[id(push)]
+            troubles |= await self._send(again)
+        return troubles
+
+    async def _send(self, pushes: list[Push]) -> dict[int, Refused | ReplyLost | Unavailable]:
+        chunks = list(_chunks(pushes))
+        queues = list(dict.fromkeys(push.queue for push in pushes if push.at is None))
+        commands: list[Sequence[Word]] = [("SADD", keys.QUEUES, *queues)] if queues else []
+        commands += [_command(chunk) for chunk in chunks]
+        try:
+            answers = await self._link.pipeline(commands)
+        except Unavailable as error:
+            return {id(push): error for push in pushes}
+        if queues:
+            # A queue that could not be listed is still served: only its push decides.
+            answers = answers[1:]
+        return {
+            id(push): answer
+            for chunk, answer in zip(chunks, answers, strict=True)
+            if isinstance(answer, Refused | ReplyLost)
+            for push in chunk
+        }
+
+
+def _end(call: _Call, error: PushError | None) -> None:
+    if call.done.done():
+        return
+    if error is None:
+        call.done.set_result(None)
+    else:
+        call.done.set_exception(error)
+
+
+def _may_ask_again(trouble: Exception | None) -> bool:
+    return isinstance(trouble, Refused) and trouble.code in _ASK_AGAIN
+
+
+def _chunks(pushes: list[Push]) -> list[list[Push]]:
+    """Part pushes by destination, in order, into commands of bounded size."""
+    chunks: list[list[Push]] = []
+    open_chunks: dict[str | None, tuple[list[Push], int]] = {}
+    for push in pushes:
+        destination = push.queue if push.at is None else None
+        chunk, size = open_chunks.get(destination, ([], 0))
+        if not chunk or len(chunk) >= _PER_COMMAND or size + len(push.raw) > _BYTES_PER_COMMAND:
+            chunk, size = [], 0
+            chunks.append(chunk)
+        chunk.append(push)
+        open_chunks[destination] = (chunk, size + len(push.raw))
+    return chunks
+
+
+def _command(chunk: list[Push]) -> Sequence[Word]:
+    if chunk[0].at is None:
+        return ("LPUSH", keys.queue(chunk[0].queue), *[push.raw for push in chunk])
+    members: list[Word] = []
+    for push in chunk:
+        members += (repr(push.at), push.raw)
+    return ("ZADD", keys.SCHEDULE, *members)
+
+
+def _error_of(
+    pushes: Sequence[Push], troubles: dict[int, Refused | ReplyLost | Unavailable]
+) -> PushError | None:
+    mine = [push for push in pushes if id(push) in troubles]
+    if not mine:
+        return None
+    stored = [push.jid for push in pushes if id(push) not in troubles]
+    uncertain = [push.jid for push in mine if isinstance(troubles[id(push)], ReplyLost)]
+    first = troubles[id(mine[0])]
+    if uncertain:
+        return EnqueueUncertain(
+            f"Redis did not answer: the job may or may not be stored ({', '.join(uncertain[:3])}): {first}",
+            uncertain,
+            stored,
+        )
+    return NotEnqueued(f"nothing was stored: {first}", [push.jid for push in mine], stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one turn settles and how much it takes.
+
+    Attributes:
+        number: counts the batches of a capsule; a repeat carries the same number.
+        deliveries: those to settle, with their outcomes.
+        free: the most entries to take in all.
+        takes: per visit of a queue, its place and the most entries.
+    """
+
+    number: int
+    deliveries: Sequence[Delivery]
+    free: int = 0
+    takes: Sequence[tuple[int, int]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn did.
+
+    Attributes:
+        settled: the deliveries that are off the private list, by this worker.
+        lost: those that were no longer this worker's: nothing was written for them.
+        unsettled: those that met an error and are still on the list.
+        taken: place and raw payloads.
+        is_owner: False when the identity is not registered: nothing is taken then.
+        errors: what Redis said about single entries and keys.
+        trimmed: how many dead entries were dropped to make room.
+    """
+
+    settled: Sequence[Delivery]
+    lost: Sequence[Delivery] = ()
+    unsettled: Sequence[Delivery] = ()
+    taken: Sequence[tuple[int, list[bytes]]] = ()
+    is_owner: bool = True
+    errors: Sequence[str] = field(default=())
+    trimmed: int = 0
+
+
+class CapsuleQueues:
+    """The queues of one capsule and the private lists that belong to them.
+
+    Args:
+        link: the one connection over which this capsule takes; its order is what the audit relies on.
+        identity: whose private lists they are.
+        capsule: name of the capsule.
+        names: queue names; a place is an index into them.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        scripts: Scripts,
+        config: Config,
+        clock: Clock,
+        *,
+        identity: str,
+        capsule: str,
+        names: Sequence[str],
+    ) -> None:
+        self._link = link
+        self._scripts = scripts
+        self._config = config
+        self._clock = clock
+        self._identity = identity
+        self._capsule = capsule
+        self.names = tuple(names)
+        self.lists = [(keys.queue(name), keys.inflight(identity, name)) for name in names]
+        self._lists = tuple(key for pair in self.lists for key in pair)
+
+    async def turn(self, batch: Batch) -> Turn:
+        """Settle and take in one atomic step, which a repeat of the same number does not do again.
+
+        Raises:
+            Unavailable, ReplyLost, Refused: as `Link.call`; after each the same batch may be sent again.
+        """
+        ordered, runs, count = _runs(batch.deliveries)
+        config = self._config
+        reply = await self._scripts.turn.run(
+            self._link,
+            (
+                keys.settled(self._identity),
+                keys.OWNERS,
+                keys.RETRY,
+                keys.DEAD,
+                *counter_keys(self._clock.now()),
+                *self._lists,
+            ),
+            (
+                self._identity,
+                self._capsule,
+                batch.number,
+                keys.DAY,
+                config.dead_max_jobs,
+                config.dead_timeout,
+                keys.DAILY_TTL,
+                count,
+                *runs,
+                batch.free,
+                len(batch.takes),
+                *[number for take in batch.takes for number in take],
+            ),
+        )
+        return _turn(reply, ordered, batch.takes)
+
+    async def park(self, link: Link, place: int, seconds: float) -> bytes | None:
+        """Wait for one payload of a queue, at most `seconds`; never cancelled, never 0 seconds."""
+        queue, inflight = self.lists[place]
+        raw: bytes | None = await link.call("BLMOVE", queue, inflight, "RIGHT", "LEFT", f"{seconds:.3f}")
+        return raw
+
+    async def sizes(self, link: Link) -> list[int | Refused]:
+        """Return how many payloads each private list holds, an error where a list cannot be read."""
+        answers = await link.pipeline([("LLEN", inflight) for _, inflight in self.lists])
+        return _without_losses(answers)
+
+    async def entries(self, link: Link, place: int) -> list[bytes]:
+        """Return the payloads of one private list."""
+        entries: list[bytes] = await link.call("LRANGE", self.lists[place][1], 0, -1)
+        return entries
+
+
+def _without_losses(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, ReplyLost):
+            raise answer
+    return answers
+
+
+def _runs(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Word], int]:
+    """Group deliveries by operation and queue, as `turn.lua` reads them."""
+    groups: dict[tuple[str, int], list[Delivery]] = {}
+    for delivery in deliveries:
+        operation = _OPERATIONS[type(delivery.outcome)]
+        try:
+            groups[operation, delivery.place].append(delivery)
+        except KeyError:
+            groups[operation, delivery.place] = [delivery]
+    ordered: list[Delivery] = []
+    words: list[Word] = []
+    for (operation, place), group in groups.items():
+        ordered += group
+        words += (operation, place, len(group))
+        if operation in _PLAIN:
+            words += [delivery.raw for delivery in group]
+        else:
+            for delivery in group:
+                words += _words(delivery)
+    return ordered, words, len(groups)
+
+
+def _words(delivery: Delivery) -> tuple[Word, ...]:
+    match delivery.outcome:
+        case Retry(raw=new, delay=delay):
+            return (delivery.raw, new, f"{delay:.6f}")
+        case Dead(raw=new) | Rewritten(raw=new):
+            return (delivery.raw, new)
+        case _:
+            return (delivery.raw,)
+
+
+_OPERATIONS: dict[type[Outcome] | type[None], str] = {
+    Done: "done",
+    Dropped: "dropped",
+    Buried: "bury",
+    HandedBack: "back",
+    Dead: "dead",
+    Retry: "retry",
+    Rewritten: "rewrite",
+}
+_PLAIN = frozenset({"done", "dropped", "bury", "back"})
+
+
+def _turn(reply: list[Any], ordered: list[Delivery], takes: Sequence[tuple[int, int]]) -> Turn:
+    _, is_owner, results, errors, trimmed, *taken = reply
+    texts = [error.decode("utf-8", "replace") for error in errors]
+    payloads = []
+    for (place, _), got in zip(takes, taken, strict=False):
+        if type(got) is bytes:
+            texts.append(got.decode("utf-8", "replace"))
+        elif got:
+            payloads.append((place, got))
+    if results.count(b"1") == len(ordered):
+        return Turn(ordered, (), (), payloads, is_owner == 1, texts, trimmed)
+    parted: dict[int, list[Delivery]] = {ord("1"): [], ord("0"): [], ord("e"): []}
+    for delivery, result in zip(ordered, results, strict=True):
+        parted[result].append(delivery)
+    settled, lost, unsettled = parted.values()
+    return Turn(settled, lost, unsettled, payloads, is_owner == 1, texts, trimmed)

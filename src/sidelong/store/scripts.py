@@ -1,0 +1,65 @@
+"""Load and run `lua/*.lua`: one script per file, headed by its keys, arguments and result."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoScriptError
+
+from sidelong.errors import Refused
+from sidelong.store.link import Link, Word
+
+_SHEBANG = "#!lua"
+
+
+class Script:
+    """One Lua script, sent by its digest and loaded where a server does not know it yet.
+
+    Args:
+        name: file name without its ending.
+        has_flags: False where the server refuses the line that lets a script run at full memory.
+    """
+
+    def __init__(self, name: str, *, has_flags: bool) -> None:
+        source = (files("sidelong.store") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+        if not has_flags and source.startswith(_SHEBANG):
+            source = source.split("\n", 1)[1]
+        self.name = name
+        self._source = source
+        self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, link: Link, keys: Sequence[str], args: Sequence[Word]) -> Any:
+        """Run the script over `link`; raises what `Link.call` raises."""
+        try:
+            return await link.call("EVALSHA", self._digest, len(keys), *keys, *args)
+        except Refused as error:
+            if error.code != "NOSCRIPT":
+                raise
+        # Nothing was done, so that sending it again is no repeat.
+        await link.call("SCRIPT", "LOAD", self._source)
+        return await link.call("EVALSHA", self._digest, len(keys), *keys, *args)
+
+    def run_blocking(self, client: Redis, keys: Sequence[str], args: Sequence[Word]) -> Any:
+        """Run the script from a thread that has a client of its own."""
+        execute: Callable[..., Any] = client.execute_command
+        try:
+            return execute("EVALSHA", self._digest, len(keys), *keys, *args)
+        except NoScriptError:
+            execute("SCRIPT LOAD", self._source)
+        return execute("EVALSHA", self._digest, len(keys), *keys, *args)
+
+
+class Scripts:
+    """All scripts of the store."""
+
+    def __init__(self, *, has_flags: bool = True) -> None:
+        self.turn = Script("turn", has_flags=has_flags)
+        self.due = Script("due", has_flags=has_flags)
+        self.promote = Script("promote", has_flags=has_flags)
+        self.beat = Script("beat", has_flags=has_flags)
+        self.look = Script("look", has_flags=has_flags)
+        self.bury = Script("bury", has_flags=has_flags)
+        self.recover = Script("recover", has_flags=has_flags)
+        self.leave = Script("leave", has_flags=has_flags)

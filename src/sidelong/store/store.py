@@ -1,0 +1,169 @@
+"""The store of one application: links, scripts and pushes for each event loop that uses it."""
+
+import asyncio
+import logging
+import os
+from weakref import WeakKeyDictionary
+
+import redis.asyncio
+
+from sidelong.core.clock import Clock, SystemClock
+from sidelong.core.config import Config
+from sidelong.errors import ConfigurationError, Refused, StoreError
+from sidelong.store.embedded import EmbeddedLink, embedded_server
+from sidelong.store.endpoint import Endpoint
+from sidelong.store.link import Link, RedisLink
+from sidelong.store.processes import Heart, Owners
+from sidelong.store.queues import CapsuleQueues, Pusher
+from sidelong.store.scripts import Scripts
+from sidelong.store.sets import TimedSets
+
+logger = logging.getLogger("sidelong.store")
+
+_MEMORY = "memory://"
+
+
+class Store:
+    """Makes everything that touches Redis.
+
+    Args:
+        config: addresses and time limits.
+        client: a `redis.asyncio.Redis` whose address and credentials are used instead of `config.redis_url`.
+        clock: source of time.
+
+    Raises:
+        ConfigurationError: the address cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        client: "redis.asyncio.Redis | None" = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self._client = client
+        url = config.redis_url
+        self._embedded = (
+            embedded_server(url.removeprefix(_MEMORY)) if client is None and url.startswith(_MEMORY) else None
+        )
+        self.scripts = Scripts(has_flags=self._embedded is None)
+        if self._embedded is None:
+            self.address = self._new_endpoint().address
+        else:
+            self.address = url
+        self._pid = os.getpid()
+        self._endpoints: WeakKeyDictionary[asyncio.AbstractEventLoop, Endpoint] = WeakKeyDictionary()
+        self._pushes: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Link, Pusher]] = WeakKeyDictionary()
+
+    @property
+    def pusher(self) -> Pusher:
+        """The pusher of the running event loop."""
+        self._forget_parent_process()
+        loop = asyncio.get_running_loop()
+        if loop not in self._pushes:
+            link = self.link("push")
+            self._pushes[loop] = (link, Pusher(link))
+        return self._pushes[loop][1]
+
+    def link(self, name: str, *, answer_within: float | None = None) -> Link:
+        """Return a new connection for the running event loop, opened when first used.
+
+        Args:
+            name: what CLIENT LIST shows.
+            answer_within: seconds; the default is `config.answer_timeout`.
+        """
+        if self._embedded is not None:
+            return EmbeddedLink(self._embedded)
+        return RedisLink(
+            self._endpoint(), name=name, answer_within=answer_within or self.config.answer_timeout
+        )
+
+    def capsule_queues(self, link: Link, *, identity: str, capsule: str, names: list[str]) -> CapsuleQueues:
+        """Return the queues of one capsule, taken over `link`."""
+        return CapsuleQueues(
+            link, self.scripts, self.config, self.clock, identity=identity, capsule=capsule, names=names
+        )
+
+    def timed_sets(self, link: Link) -> TimedSets:
+        """Return the schedule and retry sets, reached over `link`."""
+        return TimedSets(link, self.scripts, self.config)
+
+    def owners(self, link: Link) -> Owners:
+        """Return the identities that hold lists, reached over `link`."""
+        return Owners(link, self.scripts, self.config)
+
+    def heart(self, identity: str) -> Heart:
+        """Return what sends heartbeats for `identity` from a thread."""
+        client = (
+            self._embedded.client()
+            if self._embedded is not None
+            else self._new_endpoint().blocking_client(timeout=min(self.config.beat_interval, 3.0))
+        )
+        return Heart(client, self.scripts, self.config, identity=identity)
+
+    async def check(self) -> None:
+        """See whether this Redis can be worked with.
+
+        Raises:
+            StoreError: it is unreachable, too old, or a cluster; the message is one sentence.
+        """
+        if self._embedded is not None:
+            return
+        link = self.link("check")
+        try:
+            answer = await link.call("INFO")
+        except Refused as error:
+            if error.code != "NOPERM":
+                raise StoreError(f"Redis at {self.address} cannot be used: {error}") from None
+            logger.warning("INFO is forbidden: the version of Redis cannot be checked")
+            return
+        finally:
+            await link.close()
+        facts = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
+        if facts.get("cluster_enabled") == "1":
+            raise StoreError(f"Redis at {self.address} is a cluster, which Sidelong does not support")
+        version = facts.get("redis_version", "7.0.0")
+        if int(version.split(".")[0]) < 7:
+            raise StoreError(f"Redis at {self.address} is version {version}; Sidelong needs 7.0 or later")
+        policy = facts.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            logger.warning(
+                "Redis may evict jobs: its maxmemory-policy is %s, and it must be noeviction for a job queue",
+                policy,
+            )
+
+    async def close(self) -> None:
+        """Give back the connections of the running event loop."""
+        link_and_pusher = self._pushes.pop(asyncio.get_running_loop(), None)
+        if link_and_pusher is not None:
+            await link_and_pusher[0].close()
+
+    def _endpoint(self) -> Endpoint:
+        self._forget_parent_process()
+        loop = asyncio.get_running_loop()
+        if loop not in self._endpoints:
+            self._endpoints[loop] = self._new_endpoint()
+        return self._endpoints[loop]
+
+    def _new_endpoint(self) -> Endpoint:
+        config = self.config
+        if self._client is not None:
+            return Endpoint.from_client(
+                self._client, connect_timeout=config.connect_timeout, client_name="sidelong"
+            )
+        if not config.redis_url.startswith(("redis://", "rediss://", "unix://")):
+            raise ConfigurationError(
+                f"the Redis URL must begin with redis://, rediss://, unix:// or {_MEMORY}"
+            )
+        return Endpoint.from_url(
+            config.redis_url, connect_timeout=config.connect_timeout, client_name="sidelong"
+        )
+
+    def _forget_parent_process(self) -> None:
+        if self._pid != os.getpid():
+            # A fork shares the sockets of its parent: talking over them would mix up the replies of both.
+            self._pid = os.getpid()
+            self._endpoints = WeakKeyDictionary()
+            self._pushes = WeakKeyDictionary()
