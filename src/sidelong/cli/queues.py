@@ -6,8 +6,8 @@ from collections.abc import Sequence
 def parse_queues(texts: Sequence[str]) -> list[tuple[str, int]]:
     """Return names with weights, in the order given.
 
-    No weight anywhere means strict order, which is weight 0 for all; beside a weighted queue an unweighted one
-    weighs 1.
+    No weight anywhere means strict order, which is weight 0 for all; beside a weighted queue an unweighted
+    one weighs 1.
 
     Args:
         texts: `name` or `name,weight` each, the weight a whole number from 1.

@@ -1,7 +1,7 @@
 """The outside world of the demo: a bank, a mail server and a warehouse, all of them slow and unreliable.
 
-What goes wrong is drawn from the seed, the service, the order and the attempt: the same seed gives the same failures in
-whatever order the jobs happen to run.
+What goes wrong is drawn from the seed, the service, the order and the attempt: the same seed gives the same
+failures in whatever order the jobs happen to run.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 
-class Throttled(Exception):
+class Throttled(Exception):  # noqa: N818 - reads as what happened
     """The service is busy and did nothing.
 
     Attributes:
@@ -22,7 +22,7 @@ class Throttled(Exception):
         self.retry_after = retry_after
 
 
-class Crashed(Exception):
+class Crashed(Exception):  # noqa: N818 - reads as what happened
     """The service broke off; whether it had done its work by then, the caller cannot know."""
 
 
@@ -89,7 +89,7 @@ class Bank(_Service):
 
 
 class MailServer(_Service):
-    """Sends mails, and forgets them: like SMTP it knows no idempotency keys, so a repeated call sends again."""
+    """Sends mails; like SMTP it knows no idempotency keys, so a repeated call sends again."""
 
     name = "mail server"
 

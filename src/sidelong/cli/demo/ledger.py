@@ -33,10 +33,13 @@ class Ledger:
 def balance(
     orders: Mapping[int, int], bank: Bank, mail_server: MailServer, warehouse: Warehouse, left_over: int
 ) -> Ledger:
-    """Draw up the account: charged exactly once and the right sum, shipped exactly once, mailed at least once.
+    """Draw up the account: charged exactly once, the right sum; shipped exactly once; mailed at least once.
 
     Args:
         orders: cents to charge, by order number.
+        bank: where the charges are.
+        mail_server: where the sent mails are.
+        warehouse: where the parcels are.
         left_over: entries still in a queue or set of Redis.
     """
     charges = Counter(order for order, _ in bank.charges)
