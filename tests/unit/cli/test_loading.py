@@ -1,0 +1,171 @@
+import subprocess
+import sys
+
+import pytest
+
+from sidelong import Sidelong
+from sidelong.cli.loading import TargetError, load_app
+
+APP = 'from sidelong import Sidelong\n\napp = Sidelong("redis://localhost:1/0")\n'
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A directory to run the command in, with a `write` of its own; imports are undone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    sys.dont_write_bytecode, kept = True, sys.dont_write_bytecode
+
+    def write(path, text):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    yield write
+    sys.dont_write_bytecode = kept
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    "target", ["orders_app:app", "orders_app", "orders_app.py:app", "orders_app.py", "./orders_app.py"]
+)
+def test_an_app_is_found_by_module_or_file_with_or_without_its_name(project, target):
+    project("orders_app.py", APP)
+
+    assert isinstance(load_app(target), Sidelong)
+
+
+def test_the_same_app_under_two_names_is_still_the_only_one(project):
+    project("twice_named.py", APP + "celery = app\n")
+
+    assert isinstance(load_app("twice_named"), Sidelong)
+
+
+def test_a_dotted_attribute_leads_to_an_app(project):
+    project("nested_app.py", APP + "class Jobs:\n    inner = app\n")
+
+    assert isinstance(load_app("nested_app:Jobs.inner"), Sidelong)
+
+
+def test_a_file_sees_its_neighbours_wherever_the_command_runs(project):
+    project("there/neighbour_module.py", APP)
+    project("there/main_module.py", "from neighbour_module import app\n")
+
+    assert isinstance(load_app("there/main_module.py"), Sidelong)
+
+
+def test_a_file_inside_a_package_is_imported_under_the_name_that_others_use(project):
+    project("bookshop/__init__.py", "")
+    project("bookshop/base.py", APP)
+    project("bookshop/jobs.py", "from .base import app\n\n@app.job\nasync def pack(): ...\n")
+
+    app = load_app("bookshop/jobs.py")
+
+    assert "bookshop.jobs.pack" in app.registry
+    assert load_app("bookshop.jobs:app") is app
+
+
+def test_a_job_has_one_name_whether_its_file_is_run_or_loaded(project):
+    file = project(
+        "greetings_app.py",
+        APP + "@app.job\nasync def greet(): ...\n\nif __name__ == '__main__':\n    print(greet.name)\n",
+    )
+    pushed = subprocess.run([sys.executable, file], capture_output=True, text=True, check=True).stdout.strip()
+
+    assert pushed in load_app("greetings_app.py").registry
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("no_such_module:app", "There is no module 'no_such_module' in"),
+        ("no_such_module.jobs:app", "There is no module 'no_such_module' in"),
+        ("json.nothing:app", "There is no module 'json.nothing' in"),
+        ("no_such_file.py", "There is no file 'no_such_file.py' in"),
+        (":app", "':app' names no module"),
+        ("some/where:app", "'some/where' is not a module name; a file is named as in path.py:attr."),
+        ("json:app", "'json' has no 'app'."),
+        ("json:dumps", "json:dumps is not a Sidelong app but a function."),
+        ("json", "'json' holds no Sidelong app; a line like `app = Sidelong()` makes one."),
+    ],
+)
+def test_a_wrong_target_is_told_in_one_sentence(project, target, sentence):
+    with pytest.raises(TargetError) as caught:
+        load_app(target)
+
+    assert str(caught.value).startswith(sentence)
+    assert caught.value.traceback == ""
+
+
+def test_a_wrong_attribute_names_the_apps_that_are_there(project):
+    project("misspelt_app.py", APP)
+
+    with pytest.raises(TargetError, match=r"^'misspelt_app' has no 'ap'; its Sidelong apps: app\.$"):
+        load_app("misspelt_app:ap")
+
+
+def test_several_apps_have_to_be_told_apart(project):
+    project("two_apps.py", APP + 'other = Sidelong("redis://localhost:1/1")\n')
+
+    with pytest.raises(TargetError, match=r"write two_apps\.py:app or two_apps\.py:other"):
+        load_app("two_apps.py")
+
+
+def test_an_error_in_the_users_code_shows_the_users_traceback_only(project):
+    project("failing_app.py", "def fail():\n    raise LookupError('no settings')\n\nfail()\n")
+
+    for target in ("failing_app", "failing_app.py"):
+        with pytest.raises(TargetError) as caught:
+            load_app(target)
+
+        lines = caught.value.traceback.splitlines()
+        assert "failing_app.py" in lines[1]
+        assert lines[-1] == "LookupError: no settings"
+        assert "cannot be imported: LookupError" in str(caught.value)
+
+
+def test_a_syntax_error_shows_its_line(project):
+    project("broken_app.py", "app = = 1\n")
+
+    with pytest.raises(TargetError) as caught:
+        load_app("broken_app.py")
+
+    assert "app = = 1" in caught.value.traceback
+    assert "cannot be imported: SyntaxError" in str(caught.value)
+
+
+def test_an_import_missing_inside_the_users_module_is_not_a_wrong_target(project):
+    project("needy_app.py", "import no_such_library\n")
+
+    with pytest.raises(TargetError) as caught:
+        load_app("needy_app:app")
+
+    assert "import no_such_library" in caught.value.traceback
+    assert "cannot be imported: ModuleNotFoundError" in str(caught.value)
+
+
+def test_a_module_that_exits_while_it_is_imported_is_named(project):
+    project("exiting_app.py", "raise SystemExit(3)\n")
+
+    with pytest.raises(TargetError, match=r"'exiting_app' ended the process .*SystemExit: 3"):
+        load_app("exiting_app")
+
+
+def test_a_file_that_hides_behind_another_module_is_refused(project):
+    project("json.py", APP)
+
+    with pytest.raises(TargetError, match=r"'json\.py' cannot be imported.*rename it"):
+        load_app("json.py")
+
+
+def test_a_failed_import_leaves_no_half_made_module_behind(project):
+    file = project("mended_app.py", "1 / 0\n")
+    with pytest.raises(TargetError):
+        load_app("mended_app.py")
+
+    file.write_text(APP)
+
+    assert isinstance(load_app("mended_app.py"), Sidelong)
