@@ -1,0 +1,357 @@
+"""The application: settings, jobs, middleware, hooks and features in one place."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import fields, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
+
+from sidelong import settings
+from sidelong.client.client import Client
+from sidelong.client.job import Job, P, check_function
+from sidelong.client.job_class import JobClass, attach, check_class, inherited_layers
+from sidelong.client.registry import Registry, wire_name
+from sidelong.client.validation import Enqueueable
+from sidelong.core.config import Capsule, Config
+from sidelong.core.lifecycle import Event, Hooks
+from sidelong.core.middleware import Chain
+from sidelong.core.options import JobOptions, RetriesExhaustedHook, RetryInHook, check_queue_name
+from sidelong.errors import ConfigurationError, JobDefinitionError
+from sidelong.store.store import Store
+
+if TYPE_CHECKING:
+    import redis.asyncio
+
+    from sidelong.worker.worker import Worker
+
+C = TypeVar("C", bound=JobClass)
+F = TypeVar("F")
+H = TypeVar("H", bound=Callable[..., Any])
+
+Queue = str | tuple[str, int]
+"""`"name"`, `"name,weight"` or `("name", weight)`."""
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
+_SETTINGS = frozenset(each.name for each in fields(Config)) - {"redis_url"}
+
+
+class JobDecorator(Protocol):
+    """What `app.job(...)` returns."""
+
+    # A class is callable as well; the checkers take the first overload that fits, which is what is meant.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, target: type[C], /
+    ) -> type[C]: ...  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def __call__(self, target: Callable[P, F], /) -> Job[P, F]: ...
+
+
+class Sidelong:
+    """An application: what a web process enqueues with and what a worker runs.
+
+    Args:
+        redis: a URL (`redis://`, `rediss://`, `unix://`, `memory://`) or a `redis.asyncio.Redis`, whose
+            address and credentials are used. Without it the environment decides: `settings.redis_url`.
+        settings: fields of `Config`, such as `concurrency`, `queues`, `timeout` or `default_job_options`.
+
+    Attributes:
+        config: the settings, frozen.
+        registry: the jobs by wire name.
+        client: pushes jobs.
+        hooks: events, error handlers, death handlers.
+        client_middleware: runs around every push; as a decorator it adds a middleware.
+        server_middleware: runs around every execution; as a decorator it adds a middleware.
+        services: what features run beside the jobs of a worker.
+
+    Raises:
+        ConfigurationError: a setting is unknown or cannot work.
+    """
+
+    def __init__(
+        self,
+        redis: "str | redis.asyncio.Redis | None" = None,
+        /,
+        *,
+        queues: Sequence[Queue] = (),
+        store: Store | None = None,
+        **settings_: Any,
+    ) -> None:
+        _refuse_unknown(settings_)
+        url = redis if isinstance(redis, str) else settings.redis_url() if redis is None else None
+        if url is not None:
+            settings_["redis_url"] = url
+        settings_.setdefault("hostname", settings.host())
+        self.config = Config(queues=parse_queues(queues), **settings_)
+        # Checked once here, rather than at the first job.
+        JobOptions.merge(self.config.default_job_options)
+        self.registry = Registry()
+        self.hooks = Hooks()
+        self.client_middleware = Chain()
+        self.server_middleware = Chain()
+        self.services: list[Any] = []
+        self._redis = None if isinstance(redis, str) else redis
+        self._store = store
+        self.client = Client(self.config, self.client_middleware, lambda: self.store.pusher)
+
+    @property
+    def store(self) -> Store:
+        """What touches Redis; connections open when first used."""
+        if self._store is None:
+            self._store = Store(self.config, self._redis)
+        return self._store
+
+    @overload
+    def job(self, target: type[C], /) -> type[C]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def job(self, target: Callable[P, F], /) -> Job[P, F]: ...
+    @overload
+    def job(
+        self,
+        /,
+        *,
+        name: str | None = ...,
+        aliases: Sequence[str] = ...,
+        queue: str = ...,
+        retry: bool | int = ...,
+        retry_for: float | None = ...,
+        retry_queue: str | None = ...,
+        retry_in: RetryInHook | None = ...,
+        retries_exhausted: RetriesExhaustedHook | None = ...,
+        dead: bool = ...,
+        backtrace: bool | int = ...,
+        tags: Sequence[str] = ...,
+        timeout: float | None = ...,
+        log_level: str | None = ...,
+        **extra: Any,
+    ) -> JobDecorator: ...
+    def job(
+        self, target: Any = None, /, *, name: str | None = None, aliases: Sequence[str] = (), **options: Any
+    ) -> Any:
+        """Register a function or a `JobClass` as a job; bare, or with options as in `JobOptions`.
+
+        Args:
+            target: the function or class.
+            name: the wire name, for instance of a Ruby class; by default `module.qualname`.
+            aliases: other names that payloads may carry, such as the one before a rename.
+            options: see `JobOptions`; unknown ones travel in the payload.
+
+        Returns:
+            A `Job` for a function; the class itself for a class.
+
+        Raises:
+            JobDefinitionError: the target cannot be a job, or the name is taken.
+            ConfigurationError: an option cannot work.
+        """
+
+        def register(target: Any) -> Any:
+            if isinstance(target, type):
+                return self._register_class(target, name, aliases, options)
+            return self._register_function(target, name, aliases, options)
+
+        return register if target is None else register(target)
+
+    async def enqueue(self, target: str | Enqueueable, *args: Any, **options: Any) -> str | None:
+        """Enqueue a job by its wire name, for workers in any language; see `Client.push`.
+
+        Args:
+            target: the wire name; a string takes only the global default options.
+            args: its arguments, sent as they are.
+            options: as in `JobOptions`; also `at` (epoch seconds) and `jid`.
+
+        Returns:
+            The job's id, or None if a client middleware stopped it.
+        """
+        return await self.client.enqueue(target, *args, **options)
+
+    def on(self, event: Event) -> Callable[[H], H]:
+        """Return a decorator that has a function, plain or async and without parameters, called at `event`.
+
+        Raises:
+            ConfigurationError: there is no such event.
+        """
+
+        def register(handler: H) -> H:
+            return self.hooks.register(event, handler)
+
+        return register
+
+    def error_handler(self, handler: H) -> H:
+        """Call `handler(exception, context)` whenever something fails; usable as a decorator."""
+        return self.hooks.add_error_handler(handler)
+
+    def death_handler(self, handler: H) -> H:
+        """Call `handler(payload, exception)` whenever a job dies; usable as a decorator."""
+        return self.hooks.add_death_handler(handler)
+
+    def use(self, feature: Any) -> None:
+        """Let a feature install its middleware, hooks and services: `feature.install(app)` or `feature(app)`.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        install = getattr(feature, "install", feature)
+        if not callable(install):
+            raise ConfigurationError(
+                f"{feature!r} is no feature: it has no install(app) and cannot be called"
+            )
+        install(self)
+
+    def worker(
+        self,
+        *,
+        concurrency: int | None = None,
+        queues: Sequence[Queue] | None = None,
+        capsules: Sequence[Capsule] | None = None,
+        timeout: float | None = None,
+        **overrides: Any,
+    ) -> "Worker":
+        """Return a worker of this application, not started; what is not given comes from `config`.
+
+        Args:
+            concurrency: how many jobs run at once.
+            queues: what it serves, as `"name"`, `"name,weight"` or `("name", weight)`.
+            capsules: queues with a concurrency of their own, served beside.
+            timeout: seconds that running jobs have to finish at a stop.
+            overrides: other fields of `Config`.
+
+        Raises:
+            ConfigurationError: a setting is unknown or cannot work.
+        """
+        # The only late import: users hold the app, and it must not load the engine in a web process.
+        from sidelong.worker.worker import Worker
+
+        _refuse_unknown(overrides)
+        chosen = {"concurrency": concurrency, "timeout": timeout}
+        overrides |= {name: value for name, value in chosen.items() if value is not None}
+        if queues is not None:
+            overrides["queues"] = parse_queues(queues)
+        if capsules is not None:
+            overrides["capsules"] = tuple(capsules)
+        return Worker(
+            config=replace(self.config, **overrides),
+            store=self.store,
+            registry=self.registry,
+            client=self.client,
+            hooks=self.hooks,
+            server_chain=self.server_middleware,
+            services=tuple(self.services),
+        )
+
+    def lifespan(self, worker: bool | Mapping[str, Any] = False, inner: Lifespan | None = None) -> Lifespan:
+        """Return an ASGI lifespan that opens and closes this application with the host.
+
+        Args:
+            worker: True to run a worker inside the host, or what to give to `worker()`.
+            inner: the host's own lifespan; it is entered before the worker, whose jobs may need it.
+        """
+
+        @asynccontextmanager
+        async def lifespan(host: Any) -> AsyncIterator[Any]:
+            arguments = dict(worker) if isinstance(worker, Mapping) else {}
+            async with self, inner(host) if inner is not None else nullcontext() as state:
+                if worker is False:
+                    yield state
+                else:
+                    async with self.worker(**arguments):
+                        yield state
+
+        return lifespan
+
+    async def close(self) -> None:
+        """Give all connections of the running event loop back; using the application again opens new ones."""
+        if self._store is not None:
+            await self._store.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Sidelong with {len(self.registry)} jobs>"
+
+    def _register_function(
+        self,
+        function: Callable[..., Any],
+        name: str | None,
+        aliases: Sequence[str],
+        options: Mapping[str, Any],
+    ) -> Job[..., Any]:
+        check_function(function)
+        job = Job(
+            name=_checked_name(name or wire_name(function)),
+            aliases=_checked_aliases(aliases),
+            function=function,
+            options=JobOptions.merge(self.config.default_job_options, options),
+            client=self.client,
+            server_chain=self.server_middleware,
+        )
+        self.registry.register(job)
+        return job
+
+    def _register_class(
+        self, cls: type[Any], name: str | None, aliases: Sequence[str], options: Mapping[str, Any]
+    ) -> type[Any]:
+        check_class(cls)
+        job: Job[..., Any] = Job(
+            name=_checked_name(name or wire_name(cls)),
+            aliases=_checked_aliases(aliases),
+            function=cls.perform,
+            options=JobOptions.merge(self.config.default_job_options, *inherited_layers(cls), options),
+            client=self.client,
+            server_chain=self.server_middleware,
+            create=cls,
+        )
+        self.registry.register(job)
+        attach(cls, job, options)
+        return cls
+
+
+def parse_queues(queues: Iterable[Queue]) -> tuple[tuple[str, int], ...]:
+    """Return queue names with weights; names without one get 0 if no name has one, and else 1.
+
+    Raises:
+        ConfigurationError: a name or weight cannot work, or a single string was given.
+    """
+    if isinstance(queues, str):
+        raise ConfigurationError(f"queues must be a list of names, not the string {queues!r}")
+    parsed = [_queue_and_weight(queue) for queue in queues]
+    is_weighted = any(weight is not None for _, weight in parsed)
+    return tuple((name, weight if weight is not None else int(is_weighted)) for name, weight in parsed)
+
+
+def _queue_and_weight(queue: Queue) -> tuple[str, int | None]:
+    if isinstance(queue, str):
+        name, comma, text = queue.partition(",")
+        if not comma:
+            return check_queue_name(name), None
+        if not text.strip().isdecimal():
+            raise ConfigurationError(f"{queue!r}: the weight of a queue must be a whole number")
+        return check_queue_name(name.strip()), int(text)
+    if isinstance(queue, tuple | list) and len(queue) == 2 and type(queue[1]) is int and queue[1] >= 0:
+        return check_queue_name(queue[0]), queue[1]
+    raise ConfigurationError(f'{queue!r} is no queue: write "name", "name,weight" or ("name", weight)')
+
+
+def _refuse_unknown(given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name not in _SETTINGS:
+            raise ConfigurationError(f"there is no setting {name!r}")
+
+
+def _checked_name(name: Any) -> str:
+    if not isinstance(name, str) or not name:
+        raise JobDefinitionError(f"a job's name must be a non-empty string, not {name!r}")
+    return name
+
+
+def _checked_aliases(aliases: Any) -> tuple[str, ...]:
+    if isinstance(aliases, str):
+        raise JobDefinitionError(f"aliases must be a list of names, not the string {aliases!r}")
+    return tuple(_checked_name(alias) for alias in aliases)

@@ -1,0 +1,270 @@
+"""Push jobs: make the payload complete, run the client middleware, hand it to the store."""
+
+import copy
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from sidelong.client.bulk import slice_size, slices, with_times
+from sidelong.client.validation import Enqueueable, check_due, check_middleware_result, normalise
+from sidelong.core.clock import Clock, SystemClock
+from sidelong.core.config import Config
+from sidelong.core.identity import new_jid
+from sidelong.core.middleware import Chain, compose
+from sidelong.core.options import has_containers, options_payload
+from sidelong.core.serialization import check_arguments, dumps, loads
+from sidelong.errors import InvalidPayloadError, PayloadTooLargeError, PushError
+from sidelong.store.queues import Push
+
+if TYPE_CHECKING:
+    from sidelong.store.queues import Pusher
+
+logger = logging.getLogger("sidelong")
+
+# What a double holds exactly: Lua, browsers and many languages read no larger integer unchanged.
+_SAFE_INTEGER: Final = 2**53
+_MOST_WARNINGS: Final = 1000
+
+
+class Client:
+    """Pushes jobs to Redis; the verbs of `Job` end here.
+
+    Args:
+        config: default job options and payload limits.
+        chain: the client middleware.
+        pusher: returns what stores the jobs; called at each push, so that a closed store can be opened again.
+        clock: tells the time.
+        random: spreads bulk pushes.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        chain: Chain,
+        pusher: "Callable[[], Pusher]",
+        *,
+        clock: Clock | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self.clock = clock or SystemClock()
+        self.random = random or Random()
+        self._config = config
+        self._chain = chain
+        self._pusher = pusher
+        # Classes already warned of; callers may push any number of names, so it is capped.
+        self._warned: set[str] = set()
+
+    async def push(self, item: Mapping[str, Any]) -> str | None:
+        """Push one job as Sidekiq's `Client.push` does.
+
+        Args:
+            item: `class` (a wire name or a registered job) and `args`; also `queue`, `jid`, `at` (epoch
+                seconds), and any option or key of your own.
+
+        Returns:
+            The job's id, or None if a client middleware stopped it.
+
+        Raises:
+            TypeError: a field has the wrong type, or an argument cannot travel as JSON.
+            ValueError: a field is missing or impossible, or the payload is too large.
+            NotEnqueued: nothing was stored; pushing again is safe.
+            EnqueueUncertain: Redis did not answer; the job may have been stored.
+        """
+        return await self.submit(normalise(item, self._config.default_job_options, self.clock.now()))
+
+    async def push_bulk(
+        self, items: Mapping[str, Any], *, batch_size: int | None = None, spread: float | None = None
+    ) -> list[str | None]:
+        """Push many jobs of one class as Sidekiq's `Client.push_bulk` does.
+
+        Args:
+            items: as in `push`, but `args` is an iterable of argument lists, and `at` may be a list of times,
+                one for each job. `spread_interval` is another name of `spread`.
+            batch_size: how many go to Redis at once; by default 1000, or 100 where they are scheduled.
+            spread: seconds over which to spread them at random.
+
+        Returns:
+            The ids in the order of the arguments; None where a client middleware stopped a job.
+
+        Raises:
+            TypeError: a field has the wrong type, or an argument cannot travel as JSON.
+            ValueError: a field is missing or impossible, or a payload is too large.
+            PushError: as in `push`; its `enqueued` lists the jobs stored before.
+        """
+        if not isinstance(items, Mapping):
+            raise TypeError(f"a job must be a dict with 'class' and 'args', not {type(items).__name__}")
+        common = dict(items)
+        at, spread = common.pop("at", None), common.pop("spread_interval", spread)
+        arguments = common.pop("args", None)
+        if isinstance(arguments, str | bytes | Mapping) or not isinstance(arguments, Iterable):
+            raise TypeError("bulk 'args' must be an iterable of argument lists, as in [[1], [2]]")
+        if "jid" in common and not (isinstance(arguments, Sequence) and len(arguments) <= 1):
+            raise InvalidPayloadError("an explicit 'jid' works only with one job")
+        template = normalise({**common, "args": []}, self._config.default_job_options, self.clock.now())
+        # The key keeps its place; each job gets an id of its own.
+        template["jid"] = common.get("jid")
+        return await self.submit_many(template, arguments, batch_size=batch_size, at=at, spread=spread)
+
+    async def enqueue(self, target: str | Enqueueable, *args: Any, **options: Any) -> str | None:
+        """Push a job by its wire name, with any options, and `at` or `jid` if need be; see `push`."""
+        fields: dict[str, Any] = {name: options.pop(name) for name in ("at", "jid") if name in options}
+        return await self.push({**options_payload(options), "class": target, "args": list(args), **fields})
+
+    async def submit(self, item: dict[str, Any]) -> str | None:
+        """Push a payload that is complete; see `push`."""
+        prepared = await self.prepare(item)
+        if prepared is None:
+            return None
+        push = self._seal(prepared)
+        await self._pusher().push((push,))
+        return push.jid
+
+    async def submit_many(
+        self,
+        template: dict[str, Any],
+        arguments: Iterable[Any],
+        *,
+        batch_size: int | None,
+        at: Any,
+        spread: float | None,
+    ) -> list[str | None]:
+        """Push a copy of `template` for each element of `arguments`, slice by slice; see `push_bulk`."""
+        now = self.clock.now()
+        timed = with_times(arguments, at, spread, now=now, random=self.random)
+        size = slice_size(batch_size, is_scheduled=at is not None or spread is not None)
+        jids: list[str | None] = []
+        try:
+            for chunk in slices(self._copies(template, timed, now), size):
+                jids.extend(await self._submit_slice(chunk))
+        except PushError as error:
+            error.enqueued = (*(jid for jid in jids if jid), *error.enqueued)
+            raise
+        except Exception as error:
+            if done := [jid for jid in jids if jid]:
+                error.add_note(f"{len(done)} jobs of this call were enqueued before, up to {done[-1]}")
+            raise
+        return jids
+
+    async def prepare(self, item: dict[str, Any]) -> dict[str, Any] | None:
+        """Run the client middleware and return the payload to push, or None if one stopped it."""
+        if not self._chain:
+            return item
+        passed: list[dict[str, Any]] = []
+
+        async def arrive(job: dict[str, Any]) -> dict[str, Any]:
+            # Not calling on is what stops a push; a middleware that forgets to return the job loses nothing.
+            passed[:] = [job]
+            return job
+
+        await compose(self._chain, arrive)(item)
+        if not passed:
+            return None
+        check_middleware_result(passed[0])
+        return passed[0]
+
+    async def promote(self, item: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the payload of a due job as it enters its queue, or None if a middleware stopped it.
+
+        Client middleware runs again here, as in Sidekiq; what it raises is raised.
+        """
+        prepared = await self.prepare(item)
+        if prepared is not None:
+            prepared.pop("at", None)
+            prepared["enqueued_at"] = self.clock.now()
+        return prepared
+
+    async def rehearse(self, item: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the payload as a worker would read it, pushing nothing; None if a middleware stopped it."""
+        prepared = await self.prepare(item)
+        if prepared is None:
+            return None
+        payload: dict[str, Any] = loads(self._seal(prepared).raw)
+        return payload
+
+    async def _submit_slice(self, items: list[dict[str, Any]]) -> list[str | None]:
+        prepared = [await self.prepare(item) for item in items] if self._chain else items
+        pushes = [None if item is None else self._seal(item) for item in prepared]
+        if alive := [push for push in pushes if push is not None]:
+            await self._pusher().push(alive)
+        return [None if push is None else push.jid for push in pushes]
+
+    def _copies(
+        self, template: dict[str, Any], timed: Iterator[tuple[Any, float | None]], now: float
+    ) -> Iterator[dict[str, Any]]:
+        jid = template["jid"]
+        template = {**template, "args": None}
+        is_flat = not has_containers(template)
+        for args, at in timed:
+            if not isinstance(args, list | tuple):
+                raise TypeError(
+                    "each job of a bulk push must be a list or tuple of arguments, as in [[1], [2]]"
+                )
+            # A middleware that adds a tag to one job must not add it to all.
+            item = template.copy() if is_flat else copy.deepcopy(template)
+            item["args"] = list(args)
+            item["jid"] = jid or new_jid()
+            if at is not None and at > now:
+                item["at"] = at
+            yield item
+
+    def _seal(self, item: dict[str, Any]) -> Push:
+        """Decide between queue and schedule, check what may travel, and write the bytes."""
+        now = self.clock.now()
+        check_due(item, now)
+        at: float | None = item.pop("at", None)
+        if at is None:
+            item["enqueued_at"] = now
+        else:
+            item.pop("enqueued_at", None)
+        try:
+            raw = dumps(item)
+        except InvalidPayloadError:
+            # Bad arguments are by far the likeliest cause, and have an error of their own.
+            check_arguments(item["args"])
+            raise
+        self._check_size(item, raw)
+        self._warn_of_large_integers(item)
+        return Push(jid=item["jid"], queue=item["queue"], raw=raw, at=at)
+
+    def _check_size(self, item: Mapping[str, Any], raw: bytes) -> None:
+        size = len(raw)
+        if size <= self._config.payload_warn:
+            return
+        if size > self._config.payload_limit:
+            raise PayloadTooLargeError(
+                f"the payload of {item['class']} has {size:,} bytes, more than payload_limit "
+                f"({self._config.payload_limit:,}); store the data elsewhere and pass its key"
+            )
+        logger.warning(
+            "The payload of %s %s has %s bytes; store the data elsewhere and pass its key",
+            item["class"],
+            item["jid"],
+            f"{size:,}",
+        )
+
+    def _warn_of_large_integers(self, item: Mapping[str, Any]) -> None:
+        if not _has_large_integer(item["args"]):
+            return
+        name = item["class"]
+        if name in self._warned or len(self._warned) >= _MOST_WARNINGS:
+            return
+        self._warned.add(name)
+        logger.warning(
+            "%s got an integer beyond 2**53, which programs in other languages may round; send a string",
+            name,
+        )
+
+
+def _has_large_integer(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind is int:
+            if not -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
+                return True
+        elif kind is list:
+            if _has_large_integer(value):
+                return True
+        elif kind is dict and _has_large_integer(value.values()):
+            return True
+    return False

@@ -1,0 +1,50 @@
+"""Run a job in the caller's own task, as a worker would run it."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from sidelong.client.client import Client
+from sidelong.core.context import Context, enter
+from sidelong.core.middleware import Chain, compose
+
+
+async def run_inline(
+    item: dict[str, Any],
+    client: Client,
+    server_chain: Chain,
+    target: Callable[[], Callable[..., Any]],
+    *,
+    is_async: bool,
+) -> Any:
+    """Run a payload through client middleware, JSON, server middleware and the job; return the job's result.
+
+    Args:
+        item: the payload, complete.
+        client: runs the client middleware and checks what may travel.
+        server_chain: the server middleware.
+        target: returns what to call.
+        is_async: whether to await the call here; otherwise it runs in a thread.
+    """
+    payload = await client.rehearse(item)
+    if payload is None:
+        return None
+    result: Any = None
+
+    async def perform(job: dict[str, Any]) -> Any:
+        nonlocal result
+        call = target()
+        result = call(*job["args"]) if is_async else await asyncio.to_thread(call, *job["args"])
+        if inspect.isawaitable(result):
+            result = await result
+        return result
+
+    async def execute() -> None:
+        enter(Context(payload["jid"], payload["queue"], payload, lambda: False))
+        await compose(server_chain, perform)(payload)
+
+    # A task of its own keeps the job's context variables out of the caller's.
+    await asyncio.create_task(execute())
+    # A middleware may forget to return what the job returned.
+    return result

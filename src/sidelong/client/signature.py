@@ -1,0 +1,79 @@
+"""Bind a call to a job's parameters, so that a wrong one fails where it is made."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sidelong.errors import JobDefinitionError
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Signature:
+    """The parameters of one job, all of which can be given by position, as Sidekiq's `args` are.
+
+    Args:
+        function: what the job runs.
+        name: how messages call the job.
+        is_method: leaves out the first parameter, `self`.
+
+    Raises:
+        JobDefinitionError: a parameter can only be given by keyword.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, *, is_method: bool = False) -> None:
+        self._name = name
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())
+        if is_method:
+            if not parameters:
+                raise JobDefinitionError(f"{name}: perform has no parameter `self`")
+            # `*args` takes `self` as well and stays.
+            if parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+                del parameters[0]
+        for parameter in parameters:
+            self._refuse_keyword_only(parameter)
+        self._signature = signature.replace(parameters=parameters)
+        positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
+        self._least = sum(parameter.default is inspect.Parameter.empty for parameter in positional)
+        self._most = len(positional) if len(positional) == len(parameters) else float("inf")
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
+        """Return the arguments as a positional list; defaults that were not given are left out at the end.
+
+        Raises:
+            TypeError: the arguments do not fit the parameters.
+        """
+        # Nearly every call gives its arguments by position; a full `bind` costs more than the whole push.
+        if not kwargs and self._least <= len(args) <= self._most:
+            return list(args)
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._name}: {error}") from None
+        return self._positional(bound)
+
+    def _positional(self, bound: inspect.BoundArguments) -> list[Any]:
+        values: list[Any] = []
+        given = 0
+        for name, parameter in self._signature.parameters.items():
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                values.extend(bound.arguments.get(name, ()))
+                given = len(values) if bound.arguments.get(name) else given
+                continue
+            values.append(bound.arguments.get(name, parameter.default))
+            if name in bound.arguments:
+                given = len(values)
+        return values[:given]
+
+    def _refuse_keyword_only(self, parameter: inspect.Parameter) -> None:
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            raise JobDefinitionError(
+                f"{self._name}: the parameter {parameter.name!r} can only be given by keyword, but job "
+                "arguments travel as a list; remove the `*` before it"
+            )
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            raise JobDefinitionError(
+                f"{self._name}: `**{parameter.name}` cannot be filled, since job arguments travel as a list; "
+                "take a dict instead"
+            )

@@ -1,0 +1,134 @@
+"""Lifecycle events, error handlers and death handlers.
+
+All of them may be plain functions or coroutine functions. A failing one is reported and never costs a job.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeVar, get_args
+
+from sidelong.errors import ConfigurationError
+
+logger = logging.getLogger("sidelong")
+
+Event = Literal["startup", "quiet", "shutdown", "exit", "heartbeat", "beat", "leader"]
+EventHandler = Callable[[], Any]
+ErrorHandler = Callable[[BaseException, dict[str, Any]], Any]
+"""Called with an exception and where it happened: keys such as `context`, `job`, `event`."""
+DeathHandler = Callable[[dict[str, Any], BaseException], Any]
+"""Called with the payload of a job that will not run again, and its last exception."""
+
+H = TypeVar("H", bound=Callable[..., Any])
+
+EVENTS: Final[tuple[str, ...]] = get_args(Event)
+# What is set up first is torn down last.
+_REVERSED: Final = frozenset({"quiet", "shutdown", "exit"})
+
+
+def log_error(exception: BaseException, context: Mapping[str, Any]) -> None:
+    """Log an exception with the place it came from; the error handler there is from the start."""
+    place = context.get("context", "error")
+    job = context.get("job")
+    # The arguments stay out of the log: they may hold secrets.
+    which = f" ({job.get('class')} {job.get('jid')})" if isinstance(job, Mapping) else ""
+    logger.error(
+        "%s%s: %s: %s",
+        place,
+        which,
+        type(exception).__name__,
+        exception,
+        exc_info=(type(exception), exception, exception.__traceback__),
+    )
+
+
+class Hooks:
+    """Holds the handlers of one application and calls them, each guarded by itself.
+
+    Attributes:
+        error_handlers: called in order; begins with `log_error`, which may be removed.
+        death_handlers: called in order.
+    """
+
+    def __init__(self) -> None:
+        self.error_handlers: list[ErrorHandler] = [log_error]
+        self.death_handlers: list[DeathHandler] = []
+        self._events: dict[str, list[EventHandler]] = {event: [] for event in EVENTS}
+
+    def register(self, event: Event, handler: H) -> H:
+        """Call `handler`, without arguments, at each `event`.
+
+        Raises:
+            ConfigurationError: there is no such event, or the handler cannot be called.
+        """
+        if event not in self._events:
+            raise ConfigurationError(f"there is no event {event!r}: use one of {', '.join(EVENTS)}")
+        self._events[event].append(_checked(handler))
+        return handler
+
+    def add_error_handler(self, handler: H) -> H:
+        """Call `handler` with `(exception, context)` whenever something fails."""
+        self.error_handlers.append(_checked(handler))
+        return handler
+
+    def add_death_handler(self, handler: H) -> H:
+        """Call `handler` with `(payload, exception)` whenever a job dies."""
+        self.death_handlers.append(_checked(handler))
+        return handler
+
+    async def emit(self, event: Event) -> None:
+        """Call the handlers of `event`; those of quiet, shutdown and exit run in reverse order.
+
+        Failures are reported to the error handlers. A failing startup is raised as well: a worker that could
+        not prepare itself must not take jobs.
+        """
+        handlers = self._events[event]
+        for handler in reversed(handlers) if event in _REVERSED else tuple(handlers):
+            failure = await _guarded(handler)
+            if failure is None:
+                continue
+            await self.report_error(failure, {"context": f"{event} handler", "event": event})
+            if event == "startup":
+                raise failure
+
+    async def report_error(self, exception: BaseException, context: Mapping[str, Any]) -> None:
+        """Tell every error handler of `exception`; one that fails itself is logged."""
+        for handler in tuple(self.error_handlers):
+            if failure := await _guarded(handler, exception, dict(context)):
+                log_error(failure, {"context": f"error handler {_name(handler)}"})
+
+    async def report_death(self, payload: dict[str, Any], exception: BaseException) -> None:
+        """Tell every death handler that the job in `payload` will not run again."""
+        for handler in tuple(self.death_handlers):
+            if failure := await _guarded(handler, payload, exception):
+                await self.report_error(
+                    failure, {"context": f"death handler {_name(handler)}", "job": payload}
+                )
+
+
+async def _guarded(handler: Callable[..., Any], *args: Any) -> BaseException | None:
+    """Call `handler`, awaiting it if need be, and return what it raised."""
+    try:
+        result = handler(*args)
+        if inspect.isawaitable(result):
+            await result
+    except asyncio.CancelledError as error:
+        # One that the handler made itself is a failure like any other; ours must go on its way.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return error
+    except (Exception, SystemExit) as error:
+        return error
+    return None
+
+
+def _checked(handler: H) -> H:
+    if not callable(handler):
+        raise ConfigurationError(f"a handler must be callable, not {handler!r}")
+    return handler
+
+
+def _name(handler: Callable[..., Any]) -> str:
+    return str(getattr(handler, "__qualname__", type(handler).__name__))

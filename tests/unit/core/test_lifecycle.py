@@ -1,0 +1,135 @@
+import asyncio
+import logging
+
+import pytest
+
+from sidelong.core.lifecycle import Hooks
+from sidelong.errors import ConfigurationError
+
+
+@pytest.fixture
+def reports():
+    return []
+
+
+@pytest.fixture
+def hooks(reports):
+    hooks = Hooks()
+    hooks.error_handlers.clear()
+    hooks.add_error_handler(lambda exception, context: reports.append((exception, context)))
+    return hooks
+
+
+@pytest.mark.parametrize(
+    ("event", "order"),
+    [("startup", "ab"), ("heartbeat", "ab"), ("quiet", "ba"), ("shutdown", "ba"), ("exit", "ba")],
+)
+async def test_runs_plain_and_async_handlers_in_the_order_of_the_event(hooks, event, order):
+    seen = []
+
+    async def second():
+        seen.append("b")
+
+    hooks.register(event, lambda: seen.append("a"))
+    hooks.register(event, second)
+
+    await hooks.emit(event)
+
+    assert "".join(seen) == order
+
+
+async def test_a_failing_handler_is_reported_and_the_others_run(hooks, reports):
+    seen = []
+
+    async def fail():
+        raise LookupError("no")
+
+    hooks.register("quiet", lambda: seen.append(1))
+    hooks.register("quiet", fail)
+
+    await hooks.emit("quiet")
+
+    ((exception, context),) = reports
+    assert isinstance(exception, LookupError)
+    assert context == {"context": "quiet handler", "event": "quiet"}
+    assert seen == [1]
+
+
+async def test_a_failing_startup_is_reported_and_raised(hooks, reports):
+    def fail():
+        raise LookupError("no")
+
+    hooks.register("startup", fail)
+
+    with pytest.raises(LookupError, match="no"):
+        await hooks.emit("startup")
+
+    assert len(reports) == 1
+
+
+def test_refuses_unknown_events_and_what_cannot_be_called():
+    with pytest.raises(ConfigurationError, match="no event 'start': use one of startup"):
+        Hooks().register("start", print)
+    with pytest.raises(ConfigurationError, match="must be callable"):
+        Hooks().register("startup", "print")
+
+
+@pytest.mark.parametrize("exception", [LookupError("no"), SystemExit(1), asyncio.CancelledError()])
+async def test_a_failing_death_handler_is_reported_and_costs_nothing(hooks, reports, exception):
+    seen = []
+
+    def fail(payload, error):
+        raise exception
+
+    async def note(payload, error):
+        seen.append((payload["jid"], str(error)))
+
+    hooks.add_death_handler(fail)
+    hooks.add_death_handler(note)
+
+    await hooks.report_death({"jid": "a"}, ValueError("dead"))
+
+    assert seen == [("a", "dead")]
+    assert reports[0][0] is exception
+    assert reports[0][1]["job"] == {"jid": "a"}
+
+
+async def test_a_failing_error_handler_is_logged_and_the_others_run(hooks, reports, caplog):
+    def fail(exception, context):
+        raise LookupError("broken handler")
+
+    hooks.error_handlers.insert(0, fail)
+
+    with caplog.at_level(logging.ERROR, "sidelong"):
+        await hooks.report_error(ValueError("first"), {"context": "test"})
+
+    assert "broken handler" in caplog.text
+    assert len(reports) == 1
+
+
+async def test_errors_are_logged_without_the_arguments_by_default(caplog):
+    with caplog.at_level(logging.ERROR, "sidelong"):
+        await Hooks().report_error(
+            ValueError("boom"),
+            {"context": "job", "job": {"class": "Pay", "jid": "abc", "args": ["secret"]}},
+        )
+
+    assert "job (Pay abc): ValueError: boom" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_real_cancellation_goes_on_its_way(hooks):
+    started = asyncio.Event()
+
+    async def wait():
+        started.set()
+        await asyncio.Event().wait()
+
+    hooks.register("beat", wait)
+    task = asyncio.create_task(hooks.emit("beat"))
+    await started.wait()
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
