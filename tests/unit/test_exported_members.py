@@ -37,17 +37,8 @@ def test_exports_exactly_the_public_names():
 
 def test_importing_loads_neither_extras_nor_the_command_line_nor_the_worker():
     # `cryptography` is not looked for: redis-py imports it by itself where it is installed.
-    unwanted = [
-        "fakeredis",
-        "starlette",
-        "jinja2",
-        "uvicorn",
-        "uvloop",
-        "typer",
-        "rich",
-        "sidelong.cli",
-        "sidelong.worker.worker",
-    ]
+    extras = ["fakeredis", "starlette", "jinja2", "uvicorn", "uvloop"]
+    unwanted = [*extras, "typer", "rich", "sidelong.cli", "sidelong.worker.worker"]
     program = f"import sidelong, sys; print(*(set({unwanted!r}) & set(sys.modules)))"
 
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

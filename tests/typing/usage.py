@@ -1,0 +1,126 @@
+"""Checked by mypy and pyright, never run: each line marked `# error` must be reported, and no other."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, assert_type
+
+from sidelong import Job, JobClass, JobRef, Sidelong
+from sidelong.core.middleware import CallNext
+
+app = Sidelong()
+
+
+@app.job
+async def send(user_id: int, name: str = "x") -> str:
+    return name * user_id
+
+
+@app.job(queue="low", retry=5, timeout=30, tags=["vip"], expires_in=60)
+def resize(width: int, /, *heights: float) -> bytes:
+    return b""
+
+
+@app.job(queue="high")
+class CompleteOrder(JobClass):
+    async def perform(self, order_id: int, note: str = "") -> None:
+        self.context.finished()
+
+    def price(self) -> int:
+        return 1
+
+
+@app.job
+class Sweep(JobClass):
+    def perform(self) -> None: ...
+
+
+async def functions() -> None:
+    assert_type(await send.enqueue(1), JobRef | None)
+    assert_type(await send.enqueue(user_id=1, name="y"), JobRef | None)
+    await send.enqueue_in(60, 1)
+    await send.enqueue_in(timedelta(hours=1), 1, name="y")
+    await send.enqueue_at(datetime.now(UTC), 1)
+    assert_type(await send.enqueue_many([(1,), (2, "y")], spread=60), list[JobRef | None])
+    await send.with_options(queue="low", custom=1).enqueue(1)
+    await resize.enqueue(1, 2.0, 3.0)
+
+    await send.enqueue("1")  # error
+    await send.enqueue()  # error
+    await send.enqueue(1, 2)  # error
+    await send.enqueue(1, nmae="y")  # error
+    await send.enqueue_in("soon", 1)  # error
+    await send.enqueue_in(60, "1")  # error
+    await send.enqueue_at(datetime.now(UTC))  # error
+    await send.enqueue_many([1, 2])  # error
+    await send.with_options(queue="low").enqueue("1")  # error
+    await resize.enqueue(1, "2")  # error
+
+
+async def calls() -> None:
+    assert_type(await send(1), str)
+    assert_type(resize(1, 2.0), bytes)
+    assert_type(await send.inline(1), str | None)
+    assert_type(await resize.inline(1), bytes | None)
+
+    send("1")  # error
+    await send.inline("1")  # error
+
+
+async def classes() -> None:
+    assert_type(CompleteOrder().price(), int)
+    assert_type(await CompleteOrder.enqueue(1), JobRef | None)
+    await CompleteOrder.enqueue(order_id=1, note="y")
+    await CompleteOrder.enqueue_in(60, 1)
+    await CompleteOrder.enqueue_at(datetime.now(UTC), 1, "y")
+    await CompleteOrder.enqueue_many([(1,)])
+    await CompleteOrder.with_options(queue="low").enqueue(1)
+    await CompleteOrder.inline(1)
+    await Sweep.enqueue()
+
+    await CompleteOrder.enqueue("1")  # error
+    await CompleteOrder.enqueue()  # error
+    await CompleteOrder.enqueue_in(60, "1")  # error
+    await CompleteOrder.enqueue_at("soon", 1)  # error
+    await CompleteOrder.with_options(queue="low").enqueue("1")  # error
+    await CompleteOrder.inline("1")  # error
+    await Sweep.enqueue(1)  # error
+
+
+def definitions() -> None:
+    app.job(queue=5)  # error
+    app.job(retry="often")  # error
+    app.job(tags="vip", timeout="30")  # error
+    app.on("start")  # error
+
+
+@app.client_middleware
+async def on_push(job: dict[str, Any], call_next: CallNext) -> Any:
+    return await call_next()
+
+
+@app.server_middleware
+async def on_run(job: dict[str, Any], call_next: Callable[[], Awaitable[Any]]) -> None:
+    await call_next()
+
+
+@app.on("startup")
+async def prepare() -> None: ...
+
+
+@app.error_handler
+def report(exception: BaseException, context: dict[str, Any]) -> None: ...
+
+
+@app.death_handler
+async def bury(payload: dict[str, Any], exception: BaseException) -> None: ...
+
+
+async def middleware_stays_what_it_is() -> None:
+    await on_push({}, bare)
+    assert_type(await prepare(), None)
+
+
+async def bare(job: dict[str, Any] | None = None, /) -> Any: ...
+
+
+def takes_a_job(job: Job[[int], Any]) -> None: ...
