@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
 
-from sidelong import settings
 from sidelong.client.client import Client
 from sidelong.client.job import Job, P, check_function
 from sidelong.client.job_class import JobClass, attach, check_class, inherited_layers
@@ -17,6 +16,7 @@ from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.middleware import Chain
 from sidelong.core.options import JobOptions, RetriesExhaustedHook, RetryInHook, check_queue_name
 from sidelong.errors import ConfigurationError, JobDefinitionError
+from sidelong.settings import host, redis_url
 from sidelong.store.store import Store
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Sidelong:
 
     Args:
         redis: a URL (`redis://`, `rediss://`, `unix://`, `memory://`) or a `redis.asyncio.Redis`, whose
-            address and credentials are used. Without it the environment decides: `settings.redis_url`.
+            address and credentials are used. Without it the environment decides; see `settings.py`.
         settings: fields of `Config`, such as `concurrency`, `queues`, `timeout` or `default_job_options`.
 
     Attributes:
@@ -74,14 +74,13 @@ class Sidelong:
         *,
         queues: Sequence[Queue] = (),
         store: Store | None = None,
-        **settings_: Any,
+        **settings: Any,
     ) -> None:
-        _refuse_unknown(settings_)
-        url = redis if isinstance(redis, str) else settings.redis_url() if redis is None else None
-        if url is not None:
-            settings_["redis_url"] = url
-        settings_.setdefault("hostname", settings.host())
-        self.config = Config(queues=parse_queues(queues), **settings_)
+        _refuse_unknown(settings)
+        if redis is None or isinstance(redis, str):
+            settings["redis_url"] = redis_url() if redis is None else redis
+        settings.setdefault("hostname", host())
+        self.config = Config(queues=parse_queues(queues), **settings)
         # Checked once here, rather than at the first job.
         JobOptions.merge(self.config.default_job_options)
         self.registry = Registry()

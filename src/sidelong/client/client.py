@@ -102,8 +102,8 @@ class Client:
         if "jid" in common and not (isinstance(arguments, Sequence) and len(arguments) <= 1):
             raise InvalidPayloadError("an explicit 'jid' works only with one job")
         template = normalise({**common, "args": []}, self._config.default_job_options, self.clock.now())
-        # The key keeps its place; each job gets an id of its own.
-        template["jid"] = common.get("jid")
+        # The keys keep their places; each job gets an id and a time of its own.
+        template |= {"jid": common.get("jid"), "created_at": common.get("created_at")}
         return await self.submit_many(template, arguments, batch_size=batch_size, at=at, spread=spread)
 
     async def enqueue(self, target: str | Enqueueable, *args: Any, **options: Any) -> str | None:
@@ -192,7 +192,7 @@ class Client:
     def _copies(
         self, template: dict[str, Any], timed: Iterator[tuple[Any, float | None]], now: float
     ) -> Iterator[dict[str, Any]]:
-        jid = template["jid"]
+        jid, created_at = template["jid"], template["created_at"]
         template = {**template, "args": None}
         is_flat = not has_containers(template)
         for args, at in timed:
@@ -204,6 +204,7 @@ class Client:
             item = template.copy() if is_flat else copy.deepcopy(template)
             item["args"] = list(args)
             item["jid"] = jid or new_jid()
+            item["created_at"] = created_at or self.clock.now()
             if at is not None and at > now:
                 item["at"] = at
             yield item

@@ -149,7 +149,7 @@ class Job(Generic[P, R]):
             # All of them are at hand: a wrong one is found before the first is enqueued.
             bound = list(bound)
         jids = await self._client.submit_many(
-            self._new_item([]) | {"jid": None}, bound, batch_size=batch_size, at=at, spread=spread
+            self._template, bound, batch_size=batch_size, at=at, spread=spread
         )
         return [None if jid is None else JobRef(jid) for jid in jids]
 

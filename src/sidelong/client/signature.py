@@ -23,7 +23,10 @@ class Signature:
 
     def __init__(self, function: Callable[..., Any], name: str, *, is_method: bool = False) -> None:
         self._name = name
-        signature = inspect.signature(function)
+        try:
+            signature = inspect.signature(function)
+        except ValueError as error:
+            raise JobDefinitionError(f"{name}: {error}") from None
         parameters = list(signature.parameters.values())
         if is_method:
             if not parameters:

@@ -230,6 +230,16 @@ async def test_push_bulk_takes_an_explicit_jid_for_one_job(app, pusher):
     assert await app.client.push_bulk({"class": "A", "args": [[1]], "jid": "mine"}) == ["mine"]
 
 
+async def test_each_job_of_a_bulk_push_has_its_own_time_unless_one_is_given(app, pusher):
+    await app.client.push_bulk({"class": "A", "args": [[1], [2]]})
+    await app.client.push_bulk({"class": "A", "args": [[3]], "created_at": 5.5})
+
+    first, second, third = pusher.payloads
+    assert first["created_at"] <= second["created_at"]
+    assert third["created_at"] == 5.5
+    assert len({first["jid"], second["jid"], third["jid"]}) == 3
+
+
 async def test_a_failed_push_reaches_the_caller(app, pusher):
     pusher.failures = [NotEnqueued("Redis is away", ["a"])]
 
