@@ -1,7 +1,9 @@
 """A fetched payload that must be settled."""
 
+import asyncio
 from typing import Any
 
+from sidelong.core.context import Context
 from sidelong.core.outcome import Outcome
 
 
@@ -15,9 +17,26 @@ class Delivery:
         item: the parsed payload; None while it could not be read.
         outcome: how its execution ended; None while it runs.
         started_at: epoch seconds.
+        task: the asyncio task that executes it.
+        context: what the job can ask about itself.
+        cancel_reason: why we asked it to end; None if we did not.
+        is_in_thread: True while a thread runs it, which cannot be interrupted.
+        has_slot: whether it counts against the concurrency of its capsule.
     """
 
-    __slots__ = ("cancel_reason", "context", "item", "outcome", "place", "queue", "raw", "started_at", "task")
+    __slots__ = (
+        "cancel_reason",
+        "context",
+        "has_slot",
+        "is_in_thread",
+        "item",
+        "outcome",
+        "place",
+        "queue",
+        "raw",
+        "started_at",
+        "task",
+    )
 
     def __init__(self, raw: bytes, place: int, queue: str) -> None:
         self.raw = raw
@@ -26,6 +45,8 @@ class Delivery:
         self.item: dict[str, Any] | None = None
         self.outcome: Outcome | None = None
         self.started_at = 0.0
-        self.task: Any = None
-        self.context: Any = None
+        self.task: asyncio.Task[None] | None = None
+        self.context: Context | None = None
         self.cancel_reason: str | None = None
+        self.is_in_thread = False
+        self.has_slot = False

@@ -33,6 +33,18 @@ def has_usable_jid(item: dict[str, Any]) -> bool:
     return type(jid) is str and jid != ""
 
 
+def wire_class(item: dict[str, Any]) -> str:
+    """Return the name to look up in the registry.
+
+    Raises:
+        InvalidPayloadError: `class` is missing or not a string.
+    """
+    name = item.get("class")
+    if type(name) is not str:
+        raise InvalidPayloadError(f"class must be a string, this is {_json_type(name)}")
+    return name
+
+
 def job_class(item: dict[str, Any]) -> str:
     """Return the class for display and logs: the wrapped one if there is one."""
     for key in ("wrapped", "class"):

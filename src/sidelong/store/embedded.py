@@ -7,6 +7,7 @@ blocking move at once, so a parked link waits for the next write of this process
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis import Redis
@@ -42,9 +43,7 @@ class EmbeddedServer:
             import fakeredis
             import lupa  # noqa: F401 - scripts need it
         except ImportError:
-            raise ConfigurationError(
-                "memory:// needs the extra 'embedded': pip install 'sidelong[embedded]'"
-            ) from None
+            raise ConfigurationError("memory:// needs the extra 'embedded': pip install 'sidelong[embedded]'") from None
         self._fake = fakeredis
         self._server = fakeredis.FakeServer(version=(7, 0))
         self._waiting: set[Callable[[], object]] = set()
@@ -65,7 +64,11 @@ class EmbeddedServer:
     def wrote(self) -> None:
         """Wake all who wait for a write."""
         while self._waiting:
-            self._waiting.pop()()
+            try:
+                wake = self._waiting.pop()
+            except KeyError:  # another thread wrote at the same moment
+                return
+            wake()
 
 
 class EmbeddedLink:
@@ -77,6 +80,8 @@ class EmbeddedLink:
         self.cuts = 0
         self._server = server
         self._client = server.client()
+        # Answers as a server gives them, as those of the other link are.
+        self._client.response_callbacks.clear()
         self._command: Callable[..., Any] = self._client.execute_command
         self._is_unblocked = False
         self._wake: Callable[[], object] | None = None
@@ -90,6 +95,7 @@ class EmbeddedLink:
             # Answering without ever giving way would starve the loop's other tasks.
             await asyncio.sleep(0)
             answer = self._execute(command)
+            self._server.wrote()
         finally:
             self.finished += 1
         return answer
@@ -116,14 +122,12 @@ class EmbeddedLink:
 
     def _execute(self, command: Command) -> Any:
         try:
-            answer = self._command(*command)
+            return self._command(*command)
         except RedisError as error:
             raise Refused(_with_code(error)) from None
         except ValueError as error:
             # fakeredis lets some of its own conversions escape where a server would refuse the command.
             raise Refused(f"ERR {error}") from None
-        self._server.wrote()
-        return answer
 
     async def _wait_and_move(self, source: Word, target: Word, *where_and_for: Word) -> Any:
         *sides, seconds = where_and_for
@@ -132,15 +136,12 @@ class EmbeddedLink:
         self._is_unblocked = False
         while True:
             await asyncio.sleep(0)
-            raw = self._command("LMOVE", source, target, *sides) if self._has(source) else None
+            # As the server's BLMOVE, this is refused where a key has the wrong type.
+            raw = self._execute(("LMOVE", source, target, *sides))
             remaining = ends_at - loop.time()
             if raw is not None or remaining <= 0 or self._is_unblocked:
                 return raw
             await self._wait_for_write(loop, min(_SLICE, remaining))
-
-    def _has(self, source: Word) -> bool:
-        # Reading the length first raises on a key of the wrong type, as the server's BLMOVE does.
-        return bool(self._execute(("LLEN", source)))
 
     async def _wait_for_write(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         written = loop.create_future()
@@ -150,13 +151,17 @@ class EmbeddedLink:
                 written.set_result(None)
 
         def wake() -> None:
-            loop.call_soon_threadsafe(finish)
+            # The loop may have been closed in another thread: then nobody waits there.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(finish)
 
         self._wake = wake
         self._server.wait(wake)
-        await asyncio.wait({written}, timeout=seconds)
-        self._server.forget(wake)
-        self._wake = None
+        try:
+            await asyncio.wait({written}, timeout=seconds)
+        finally:
+            self._server.forget(wake)
+            self._wake = None
 
 
 def _with_code(error: RedisError) -> str:

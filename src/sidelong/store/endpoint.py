@@ -17,9 +17,7 @@ from sidelong.errors import ConfigurationError, Unavailable
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 2.0
-_COPIED = frozenset(
-    {"host", "port", "db", "username", "password", "path", "credential_provider", "connection_class"}
-)
+_COPIED = frozenset({"host", "port", "db", "username", "password", "path", "credential_provider", "connection_class"})
 
 
 class Endpoint:
@@ -52,32 +50,30 @@ class Endpoint:
             ConfigurationError: the address cannot be read.
         """
         try:
-            options = dict(parse_url(url))
-        except ValueError as error:
-            raise ConfigurationError(f"the Redis URL cannot be read: {error}") from None
+            options = _copied(parse_url(url))
+        except ValueError:
+            # The parser's own words may quote a piece of the password.
+            raise ConfigurationError(
+                "the Redis URL cannot be read: it is redis://[user:password@]host[:port][/database],"
+                " with / : @ in a password written as %2F %3A %40"
+            ) from None
         return cls(options, connect_timeout=connect_timeout, client_name=client_name)
 
     @classmethod
-    def from_client(
-        cls, client: "redis.asyncio.Redis", *, connect_timeout: float, client_name: str
-    ) -> "Endpoint":
+    def from_client(cls, client: "redis.asyncio.Redis", *, connect_timeout: float, client_name: str) -> "Endpoint":
         """Copy the address and credentials of a client object; the client itself is not used.
 
         Raises:
             ConfigurationError: the client reaches Redis in a way that cannot be copied.
         """
-        pool = client.connection_pool
+        pool = getattr(client, "connection_pool", None)
         kind = getattr(pool, "connection_class", None)
-        if kind not in (redis.asyncio.Connection, SSLConnection, UnixDomainSocketConnection):
+        if pool is None or kind not in (redis.asyncio.Connection, SSLConnection, UnixDomainSocketConnection):
             raise ConfigurationError(
                 f"a client of {getattr(kind, '__name__', type(client).__name__)} cannot be copied:"
                 " give Sidelong the URL instead"
             )
-        options: dict[str, Any] = {
-            key: value
-            for key, value in pool.connection_kwargs.items()
-            if (key in _COPIED or key.startswith("ssl_")) and value is not None
-        }
+        options = _copied(pool.connection_kwargs)
         options["connection_class"] = kind
         return cls(options, connect_timeout=connect_timeout, client_name=client_name)
 
@@ -101,9 +97,7 @@ class Endpoint:
     def _port(self) -> int:
         return int(self._options.get("port") or 6379)
 
-    async def connect(
-        self, protocol: Callable[[], asyncio.Protocol], greet: Callable[[], Awaitable[None]]
-    ) -> None:
+    async def connect(self, protocol: Callable[[], asyncio.Protocol], greet: Callable[[], Awaitable[None]]) -> None:
         """Open one connection and run its handshake.
 
         Raises:
@@ -156,9 +150,7 @@ class Endpoint:
         )
         return redis.Redis(connection_pool=pool)
 
-    async def _create(
-        self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.Protocol]
-    ) -> None:
+    async def _create(self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.Protocol]) -> None:
         if "path" in self._options:
             await loop.create_unix_connection(protocol, self._options["path"])
         else:
@@ -186,3 +178,10 @@ class Endpoint:
             return None
         options = {key: value for key, value in self._options.items() if key.startswith("ssl_")}
         return SSLConnection(host=self._host, port=self._port, **options).ssl_context.get()
+
+
+def _copied(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep where Redis is and how to get in; how long to wait and how to decode is our own affair."""
+    return {
+        key: value for key, value in options.items() if (key in _COPIED or key.startswith("ssl_")) and value is not None
+    }

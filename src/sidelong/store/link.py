@@ -77,8 +77,8 @@ class RedisLink:
     Args:
         endpoint: where and how to connect; shared, so that links do not storm a dead server.
         name: what CLIENT LIST shows.
-        answer_within: seconds within which the oldest command must be answered; the connection is dropped
-            otherwise. Time during which the event loop was blocked does not count.
+        answer_within: seconds for which a connection with commands under way may stay silent before it is
+            dropped. Time during which the event loop was blocked does not count.
     """
 
     def __init__(self, endpoint: Endpoint, *, name: str, answer_within: float) -> None:
@@ -124,6 +124,10 @@ class RedisLink:
 
     async def close(self) -> None:
         """See `Link.close`."""
+        if self._opening is not None:
+            # Its connection would outlive the link; those who wait for it are told.
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
         wire, self._wire = self._wire, None
         if wire is not None:
             await wire.close()
@@ -138,7 +142,12 @@ class RedisLink:
         if self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._connect(), name="sidelong-connect")
             self._opening.add_done_callback(self._opened)
-        return await asyncio.shield(self._opening)
+        opening = self._opening
+        # A caller that is cancelled leaves the attempt to the others.
+        await asyncio.wait({opening})
+        if opening.cancelled():
+            raise Unavailable("the link was closed")
+        return opening.result()
 
     def _opened(self, opening: "asyncio.Task[_Wire]") -> None:
         self._opening = None
@@ -154,18 +163,23 @@ class RedisLink:
 
     async def _greet(self, wire: "_Wire") -> None:
         """Log in, name the connection and choose the database."""
+        refusal: Refused | None = None
         try:
             for command in await self._endpoint.greeting(self._name):
                 answer = await wire.send(command)
-                if command[:2] == ("CLIENT", "ID"):
-                    self._client_id = None if type(answer) is Refused else answer
-                elif type(answer) is Refused and command[0] != "CLIENT":
+                if type(answer) is Refused:
+                    refusal = answer
                     # Names and numbers are conveniences that an ACL may forbid; the rest is needed.
-                    raise Unavailable(f"Redis refused {command[0]}: {answer}")
+                    if command[0] != "CLIENT":
+                        raise Unavailable(f"Redis refused {command[0]}: {answer}")
+                elif command[:2] == ("CLIENT", "ID"):
+                    self._client_id = answer
         except BaseException as error:
+            is_cut = isinstance(error, ReplyLost) or wire.is_broken
             wire.abort("the handshake failed")
-            if isinstance(error, ReplyLost):
-                raise Unavailable(f"Redis hung up during the handshake: {error}") from None
+            if is_cut and isinstance(error, StoreError):
+                # A full server says so in answer to whatever comes first, and hangs up.
+                raise Unavailable(f"Redis hung up during the handshake: {refusal or error}") from None
             raise
 
 
@@ -184,7 +198,7 @@ class _Wire(asyncio.Protocol):
         self._tick = answer_within / _TICKS
         self._ticks = 0
         self._watch: asyncio.TimerHandle | None = None
-        self._watched = 0
+        self._is_heard = False
 
     def send(self, command: Command) -> asyncio.Future[Any]:
         """Send a command and return the future of its answer; errors from Redis are answers."""
@@ -200,7 +214,7 @@ class _Wire(asyncio.Protocol):
         self._link.sent += 1
         if self._watch is None:
             self._ticks = 0
-            self._watched = self._link.finished
+            self._is_heard = False
             self._watch = self._loop.call_later(self._tick, self._look)
         return future
 
@@ -233,6 +247,7 @@ class _Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand each reply to the command that waits for it."""
+        self._is_heard = True
         self._reader.feed(data)
         try:
             while self._waiting:
@@ -246,6 +261,10 @@ class _Wire(asyncio.Protocol):
         except StoreError as error:
             self.abort(f"it sent what is not its protocol ({error})")
 
+    def eof_received(self) -> None:
+        """Take the end for what it is at once: `connection_lost` comes a turn of the loop later."""
+        self._break("it closed the connection")
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End every command that still waits."""
         self._break(str(exc) if exc else "it closed the connection")
@@ -258,16 +277,16 @@ class _Wire(asyncio.Protocol):
         self._outbox.clear()
 
     def _look(self) -> None:
-        """Drop the connection when nothing was answered for `_TICKS` turns of this timer.
+        """Drop the connection when nothing was heard for `_TICKS` turns of this timer.
 
         Turns are counted, not seconds: after a job has blocked the loop, this timer and the answer are ready
-        at the same moment, and the answer must win.
+        at the same moment, and the answer must win. A part of an answer counts: large payloads take their time.
         """
         self._watch = None
         if not self._waiting:
             return
-        self._ticks = self._ticks + 1 if self._link.finished == self._watched else 0
-        self._watched = self._link.finished
+        self._ticks = 0 if self._is_heard else self._ticks + 1
+        self._is_heard = False
         if self._ticks >= _TICKS:
             self.abort("no answer in time")
         else:
@@ -275,6 +294,7 @@ class _Wire(asyncio.Protocol):
 
     def _break(self, reason: str) -> None:
         self.is_broken = True
+        unsent = len(self._outbox)
         self._outbox.clear()
         if self._watch is not None:
             self._watch.cancel()
@@ -285,5 +305,10 @@ class _Wire(asyncio.Protocol):
             future = self._waiting.popleft()
             self._link.finished += 1
             if not future.done():
-                future.set_exception(ReplyLost(f"no answer from Redis: {reason}"))
+                was_sent = len(self._waiting) >= unsent
+                future.set_exception(
+                    ReplyLost(f"no answer from Redis: {reason}")
+                    if was_sent
+                    else Unavailable(f"the connection to Redis broke before the command was sent: {reason}")
+                )
                 future.exception()  # whoever was cancelled will not look at it

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -137,11 +137,11 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """Where one entry of a dead owner's list goes: back to its queue as `new`, or to the dead set."""
+    """Where one entry of a dead owner's list goes: back to its queue as `new`, to the dead set, or nowhere."""
 
     raw: bytes
     new: bytes
-    is_dead: bool = False
+    to: Literal["queue", "dead", "drop"] = "queue"
 
 
 class Owners:
@@ -192,7 +192,7 @@ class Owners:
         """
         words: list[Word] = [self._config.dead_max_jobs, self._config.dead_timeout]
         for salvage in salvages:
-            words += ("dead" if salvage.is_dead else "queue", salvage.raw, salvage.new)
+            words += (salvage.to, salvage.raw, salvage.new)
         reply = await self._scripts.recover.run(
             self._link,
             (keys.lease(identity), keys.inflight(identity, queue), keys.queue(queue), keys.DEAD),

@@ -167,9 +167,7 @@ def _command(chunk: list[Push]) -> Sequence[Word]:
     return ("ZADD", keys.SCHEDULE, *members)
 
 
-def _error_of(
-    pushes: Sequence[Push], troubles: dict[int, Refused | ReplyLost | Unavailable]
-) -> PushError | None:
+def _error_of(pushes: Sequence[Push], troubles: dict[int, Refused | ReplyLost | Unavailable]) -> PushError | None:
     mine = [push for push in pushes if id(push) in troubles]
     if not mine:
         return None
@@ -360,8 +358,11 @@ _PLAIN = frozenset({"done", "dropped", "bury", "back"})
 
 
 def _turn(reply: list[Any], ordered: list[Delivery], takes: Sequence[tuple[int, int]]) -> Turn:
-    _, is_owner, results, errors, trimmed, *taken = reply
+    kind, is_owner, results, errors, trimmed, *taken = reply
     texts = [error.decode("utf-8", "replace") for error in errors]
+    if kind == b"stale":
+        # Nothing was done: these still stand in the private list, and a newer number will settle them.
+        return Turn((), (), ordered, (), is_owner == 1, [*texts, "a newer batch has been settled"])
     payloads = []
     for (place, _), got in zip(takes, taken, strict=False):
         if type(got) is bytes:

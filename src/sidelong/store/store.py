@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-from weakref import WeakKeyDictionary
 
 import redis.asyncio
 
@@ -54,8 +53,8 @@ class Store:
         else:
             self.address = url
         self._pid = os.getpid()
-        self._endpoints: WeakKeyDictionary[asyncio.AbstractEventLoop, Endpoint] = WeakKeyDictionary()
-        self._pushes: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Link, Pusher]] = WeakKeyDictionary()
+        self._endpoints: dict[asyncio.AbstractEventLoop, Endpoint] = {}
+        self._pushes: dict[asyncio.AbstractEventLoop, tuple[Link, Pusher]] = {}
 
     @property
     def pusher(self) -> Pusher:
@@ -63,6 +62,7 @@ class Store:
         self._forget_parent_process()
         loop = asyncio.get_running_loop()
         if loop not in self._pushes:
+            self._forget_closed_loops()
             link = self.link("push")
             self._pushes[loop] = (link, Pusher(link))
         return self._pushes[loop][1]
@@ -76,9 +76,7 @@ class Store:
         """
         if self._embedded is not None:
             return EmbeddedLink(self._embedded)
-        return RedisLink(
-            self._endpoint(), name=name, answer_within=answer_within or self.config.answer_timeout
-        )
+        return RedisLink(self._endpoint(), name=name, answer_within=answer_within or self.config.answer_timeout)
 
     def capsule_queues(self, link: Link, *, identity: str, capsule: str, names: list[str]) -> CapsuleQueues:
         """Return the queues of one capsule, taken over `link`."""
@@ -144,26 +142,28 @@ class Store:
         self._forget_parent_process()
         loop = asyncio.get_running_loop()
         if loop not in self._endpoints:
+            self._forget_closed_loops()
             self._endpoints[loop] = self._new_endpoint()
         return self._endpoints[loop]
 
     def _new_endpoint(self) -> Endpoint:
         config = self.config
         if self._client is not None:
-            return Endpoint.from_client(
-                self._client, connect_timeout=config.connect_timeout, client_name="sidelong"
-            )
+            return Endpoint.from_client(self._client, connect_timeout=config.connect_timeout, client_name="sidelong")
         if not config.redis_url.startswith(("redis://", "rediss://", "unix://")):
-            raise ConfigurationError(
-                f"the Redis URL must begin with redis://, rediss://, unix:// or {_MEMORY}"
-            )
-        return Endpoint.from_url(
-            config.redis_url, connect_timeout=config.connect_timeout, client_name="sidelong"
-        )
+            raise ConfigurationError(f"the Redis URL must begin with redis://, rediss://, unix:// or {_MEMORY}")
+        return Endpoint.from_url(config.redis_url, connect_timeout=config.connect_timeout, client_name="sidelong")
 
     def _forget_parent_process(self) -> None:
         if self._pid != os.getpid():
             # A fork shares the sockets of its parent: talking over them would mix up the replies of both.
             self._pid = os.getpid()
-            self._endpoints = WeakKeyDictionary()
-            self._pushes = WeakKeyDictionary()
+            self._endpoints = {}
+            self._pushes = {}
+
+    def _forget_closed_loops(self) -> None:
+        # Connections hold their loop: weak keys would keep both for ever where `asyncio.run` is called again and again.
+        for loop in [loop for loop in self._endpoints if loop.is_closed()]:
+            del self._endpoints[loop]
+        for loop in [loop for loop in self._pushes if loop.is_closed()]:
+            del self._pushes[loop]

@@ -16,6 +16,16 @@ local function note(reply)
   return reply
 end
 
+-- These are ours alone, and without them nobody would find our jobs: what took their place goes.
+local function register(key, ...)
+  local reply = pcall('SADD', key, ...)
+  if type(reply) == 'table' then
+    note(reply)
+    redis.call('DEL', key)
+    redis.call('SADD', key, ...)
+  end
+end
+
 local function slice(first, count)
   local values = {}
   for i = 0, count - 1 do values[i + 1] = ARGV[first + i] end
@@ -26,12 +36,12 @@ local buried = pcall('ZSCORE', KEYS[4], ARGV[1])
 if type(buried) == 'string' then return {'buried'} end
 note(buried)
 
-local known = redis.call('EXISTS', KEYS[1])
+local known = redis.call('PTTL', KEYS[1]) >= 0 and 1 or 0
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-note(pcall('SADD', KEYS[2], ARGV[1]))
+register(KEYS[2], ARGV[1])
 local queues, at = slice(6, tonumber(ARGV[5]))
 if #queues > 0 then
-  note(pcall('SADD', KEYS[3], unpack(queues)))
+  register(KEYS[3], unpack(queues))
   -- An inspected owner's set expires; a living owner's must not.
   pcall('PERSIST', KEYS[3])
 end

@@ -5,17 +5,21 @@
 -- ARGV  1 identity   2 who recovers   3 life of the lock (ms)   4 how long a buried owner is inspected (s)
 -- Result  "alive": it has a lease after all   "locked": another process is recovering
 --         or the names of the queues it fetched from
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'alive' end
-if not redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3], 'NX') then
-  if redis.call('GET', KEYS[3]) ~= ARGV[2] then return 'locked' end
-  redis.call('PEXPIRE', KEYS[3], ARGV[3])
-end
+--
+-- A lease or lock that never expires is none of ours: whatever took its place must not keep jobs from being recovered.
+if redis.call('PTTL', KEYS[1]) >= 0 then return 'alive' end
+if redis.call('PTTL', KEYS[3]) >= 0 and redis.pcall('GET', KEYS[3]) ~= ARGV[2] then return 'locked' end
+redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
 local life = tonumber(ARGV[4])
 local now = tonumber(redis.call('TIME')[1])
-if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1]) == 1 then
-  redis.call('EXPIRE', KEYS[2], life)
-  redis.call('EXPIRE', KEYS[4], life)
+local added = redis.pcall('ZADD', KEYS[2], 'NX', now, ARGV[1])
+if type(added) == 'table' then
+  redis.call('DEL', KEYS[2])
+  added = redis.call('ZADD', KEYS[2], now, ARGV[1])
 end
+if added == 1 then redis.call('EXPIRE', KEYS[2], life) end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - life)
+-- Renewed each time: as long as jobs cannot be moved, the names of their queues must not be forgotten.
+redis.call('EXPIRE', KEYS[4], life)
 redis.pcall('SREM', KEYS[5], ARGV[1])
 return redis.call('SMEMBERS', KEYS[4])

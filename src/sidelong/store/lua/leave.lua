@@ -15,11 +15,12 @@ if redis.pcall('ZSCORE', KEYS[8], ARGV[1]) then
 elseif tonumber(ARGV[2]) > 0 then
   -- A command cut off a moment ago may still move a job into a list of ours.
   redis.call('ZADD', KEYS[8], redis.call('TIME')[1], ARGV[1])
-  redis.call('EXPIRE', KEYS[8], ARGV[2])
-  redis.call('EXPIRE', KEYS[3], ARGV[2])
+  -- Others may be under inspection for longer.
+  if redis.call('TTL', KEYS[8]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[8], ARGV[2]) end
+  redis.pcall('EXPIRE', KEYS[3], ARGV[2])
 else
   redis.call('UNLINK', KEYS[3])
 end
 redis.call('UNLINK', KEYS[1], KEYS[4])
-redis.call('SREM', KEYS[2], ARGV[1])
+redis.pcall('SREM', KEYS[2], ARGV[1])
 return 1

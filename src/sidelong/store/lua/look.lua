@@ -9,9 +9,10 @@ local function members(reply, errors)
   return reply
 end
 
+-- A key that never expires is no lease, whoever put it there.
 local missing, holding, errors = {}, {}, {}
 for _, identity in ipairs(members(redis.pcall('SMEMBERS', KEYS[1]), errors)) do
-  if redis.call('EXISTS', ARGV[1] .. identity) == 0 then missing[#missing + 1] = identity end
+  if redis.call('PTTL', ARGV[1] .. identity) < 0 then missing[#missing + 1] = identity end
 end
 for _, identity in ipairs(members(redis.pcall('ZRANGE', KEYS[2], 0, -1), errors)) do
   for _, queue in ipairs(members(redis.pcall('SMEMBERS', ARGV[2] .. identity), errors)) do

@@ -59,8 +59,9 @@ for at = 3, #ARGV, 5 do
       result = inserted.err
     else
       result = done
-      -- A member put off stays in the set: only its score has changed.
-      if done ~= 'later' then pcall('ZREM', set, member) end
+      -- A member put off, or a dead one that stays dead, is in the set already: only its score has changed.
+      local stays = done == 'later' or (done == 'dead' and set == dead and ARGV[at + 4] == member)
+      if not stays then pcall('ZREM', set, member) end
     end
   end
   reply[#reply + 1] = result

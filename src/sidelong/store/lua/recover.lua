@@ -3,7 +3,7 @@
 --
 -- KEYS  1 lease   2 in-flight list   3 queue list   4 dead
 -- ARGV  1 most dead entries kept   2 life of a dead entry (s)   then per entry: destination, raw, new
---         queue: to the head of the queue, as `new`      dead: to the dead set, as `new`
+--         queue: to the head of the queue, as `new`      dead: to the dead set, as `new`      drop: nowhere
 -- Result  "alive": it has a lease after all, nothing was done
 --         or, per entry, 1 moved, 0 no longer there, or an error text
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'alive' end
@@ -19,7 +19,7 @@ for at = 3, #ARGV, 3 do
   elseif type(result) == 'number' then
     if ARGV[at] == 'queue' then
       result = pcall('RPUSH', KEYS[3], new)
-    else
+    elseif ARGV[at] == 'dead' then
       result = pcall('ZADD', KEYS[4], string.format('%.6f', now), new)
       pcall('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%.6f', now - tonumber(ARGV[2])))
       pcall('ZREMRANGEBYRANK', KEYS[4], 0, -tonumber(ARGV[1]))

@@ -1,0 +1,358 @@
+"""One capsule at work: slots, turns, and one task per job.
+
+Blocking when idle, batching when busy: with free slots and empty queues the fetcher parks; with work at hand one
+call per turn settles what finished and takes as many as there are free slots.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from random import Random
+
+import anyio
+
+from sidelong.core import payload
+from sidelong.core.clock import Clock
+from sidelong.core.config import Capsule, Config
+from sidelong.core.delivery import Delivery
+from sidelong.core.outcome import DONE, HANDED_BACK, LOST, Dead, Dropped, Lost, Retry, Rewritten
+from sidelong.core.queue_order import QueueOrder
+from sidelong.store.queues import Turn
+from sidelong.worker.executor import Executor
+from sidelong.worker.fetcher import Arrival, Fetcher, GaveUp
+from sidelong.worker.job_logger import shown
+from sidelong.worker.stop import StopFlag
+
+logger = logging.getLogger("sidelong.worker")
+
+_SETTLE_AGAIN_AFTER = 0.5
+_REGISTER_AGAIN_AFTER = 1.0
+_AFTER_FAULT = 60.0
+_RECENT = 10_000
+_REPORT_EVERY = 10.0
+
+
+class Dispatcher:
+    """Runs the jobs of one capsule.
+
+    Args:
+        context: a snapshot of the context at boot; every job starts with a copy of it, so that nothing one job
+            sets is seen by the next.
+        unregistered: called when Redis does not know this worker, so that it registers anew.
+    """
+
+    def __init__(
+        self,
+        *,
+        capsule: Capsule,
+        config: Config,
+        clock: Clock,
+        executor: Executor,
+        context: Context,
+        random: Random,
+        unregistered: Callable[[], None],
+    ) -> None:
+        self.capsule = capsule
+        self.names = [name for name, _ in capsule.queues]
+        self.processed = 0
+        self.failed = 0
+        self.slots = anyio.Semaphore(capsule.concurrency, max_value=capsule.concurrency)
+        self._config = config
+        self._clock = clock
+        self._executor = executor
+        self._context = context
+        self._unregistered = unregistered
+        self._order = QueueOrder(dict(capsule.queues), random)
+        self._rank = {place: rank for rank, place in enumerate(self._order.order())}
+        self._fetcher: Fetcher
+        self._wake = asyncio.Event()
+        self._arrivals: list[Arrival] = []
+        self._finished: list[Delivery] = []
+        self._held: set[Delivery] = set()
+        self._running: set[Delivery] = set()
+        self._recent: deque[str] = deque(maxlen=_RECENT)
+        self._has_more = False
+        self._is_fetching = True
+        self._ended = StopFlag()
+        self._retaking_at = 0.0
+        self._reported_at = -_REPORT_EVERY
+        self.took_at = clock.monotonic()
+
+    def connect(self, fetcher: Fetcher) -> None:
+        """Use `fetcher`; it calls back, so it is made after this."""
+        self._fetcher = fetcher
+
+    # What the worker asks.
+
+    @property
+    def running(self) -> list[Delivery]:
+        """The deliveries that are being executed; a copy, safe to take from any thread."""
+        return list(self._running)
+
+    @property
+    def in_memory(self) -> list[Delivery]:
+        """Every delivery that is running or not yet settled."""
+        return list(self._held)
+
+    @property
+    def is_settled(self) -> bool:
+        """True when nothing runs and nothing waits to be settled."""
+        return not self._held and not self._arrivals
+
+    def quiet(self) -> None:
+        """Fetch no more; what runs goes on."""
+        self._is_fetching = False
+        self._fetcher.end()
+        self._wake.set()
+
+    def cancel(self, reason: str) -> None:
+        """Ask everything that runs to end."""
+        for delivery in self.running:
+            self._executor.cancel(delivery, reason)
+
+    def abandon(self, *, is_fenced: bool) -> None:
+        """Hand back what still runs, although it does not end; whatever it does afterwards is not recorded."""
+        for delivery in self.running:
+            delivery.outcome = LOST if is_fenced else HANDED_BACK
+            self._running.discard(delivery)
+            self._finished.append(delivery)
+        self._wake.set()
+
+    def end(self) -> None:
+        """Return from `run` as soon as everything is settled."""
+        self._ended.set()
+        self._wake.set()
+
+    def give_up(self) -> None:
+        """Return from `run` even if Redis does not answer."""
+        self._fetcher.give_up()
+        self.end()
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Take what a parked wait brought."""
+        self._arrivals.append(arrival)
+        self._has_more = True
+        self._wake.set()
+
+    def poke(self) -> None:
+        """Look into the queues, although nothing has arrived."""
+        self._has_more = True
+        self._wake.set()
+
+    def registered(self) -> None:
+        """Redis knows this worker: taking makes sense again."""
+        self._retaking_at = 0.0
+        self.poke()
+
+    async def reconcile(self) -> int:
+        """Hand back payloads whose reply was lost, and return how many there were.
+
+        Raises:
+            StoreError: Redis did not tell what is in the private lists.
+        """
+        orphans = await self._fetcher.audit(lambda: self.in_memory)
+        recent = frozenset(self._recent) if orphans else frozenset()
+        for place, raw in orphans:
+            delivery = self._delivery(place, raw)
+            # A failover may bring back what was settled just before it: settled again, not run again.
+            delivery.outcome = DONE if _jid(raw) in recent else HANDED_BACK
+            self._finished.append(delivery)
+        if orphans:
+            logger.warning("%d jobs were fetched and their replies lost; they go back to their queues", len(orphans))
+            self._wake.set()
+        return len(orphans)
+
+    # The loop.
+
+    async def run(self) -> None:
+        """Fetch, run and settle until `end`."""
+        while not (self._ended.is_set and self.is_settled):
+            self._start_arrivals()
+            if self._finished or self._should_take():
+                try:
+                    await self._turn()
+                except GaveUp:
+                    return
+            else:
+                if self.slots.value == 0 or not self._is_fetching:
+                    self._fetcher.unpark()
+                elif self._retaking_at == 0.0:
+                    self._fetcher.park()
+                await self._wake.wait()
+                self._wake.clear()
+
+    def _should_take(self) -> bool:
+        return (
+            self._is_fetching
+            and self._has_more
+            and self.slots.value > 0
+            and self._clock.monotonic() >= self._retaking_at
+        )
+
+    async def _turn(self) -> None:
+        # Jobs that need no waiting end within one turn of the loop: they are settled in the same call.
+        await asyncio.sleep(0)
+        limit = self._config.batch_limit
+        settling, self._finished = self._finished[:limit], self._finished[limit:]
+        if any(type(delivery.outcome) is Lost for delivery in settling):
+            settling = self._without_lost(settling)
+        free, takes = self._takes(settling)
+        self._has_more = False
+        turn = await self._fetcher.turn(settling, free, takes)
+        self._settled(turn)
+        for place, payloads in turn.taken:
+            for raw in payloads:
+                self._start(self._delivery(place, raw))
+        if free:
+            self.took_at = self._clock.monotonic()
+
+    def _takes(self, settling: list[Delivery]) -> tuple[int, list[tuple[int, int]]]:
+        if not self._is_fetching or self._clock.monotonic() < self._retaking_at:
+            return 0, []
+        free = self.slots.value
+        for delivery in settling:
+            free += delivery.has_slot and type(delivery.outcome) is not Rewritten
+        free = min(free, self._config.batch_limit)
+        if free == 0:
+            return 0, []
+        takes = self._order.draw(free)
+        if len(self.names) > 1:
+            takes += [(place, free) for place in self._order.order()]
+        return free, takes
+
+    def _settled(self, turn: Turn) -> None:
+        for delivery in turn.settled:
+            outcome = delivery.outcome
+            if type(outcome) is Rewritten:
+                delivery.raw = outcome.raw
+                self._execute(delivery)
+                continue
+            self._count(delivery)
+            self._release(delivery)
+        if turn.lost:
+            self._report_lost(turn)
+        if turn.unsettled:
+            self._settle_later(turn)
+        if turn.errors or turn.trimmed:
+            self._report(turn)
+        if not turn.is_owner and self._retaking_at == 0.0:
+            self._retaking_at = self._clock.monotonic() + _REGISTER_AGAIN_AFTER
+            asyncio.get_running_loop().call_later(_REGISTER_AGAIN_AFTER, self.registered)
+            self._fetcher.unpark()
+            self._unregistered()
+
+    # One job.
+
+    def _start_arrivals(self) -> None:
+        if not self._arrivals:
+            return
+        arrivals, self._arrivals = self._arrivals, []
+        # Several parked waits may have brought more than there are slots: the lowest priority goes back.
+        arrivals.sort(key=lambda arrival: self._rank[arrival[0]])
+        for place, raw in arrivals:
+            self._start(self._delivery(place, raw))
+        if self.slots.value == 0:
+            self._fetcher.unpark()
+
+    def _delivery(self, place: int, raw: bytes) -> Delivery:
+        delivery = Delivery(raw, place, self.names[place])
+        self._held.add(delivery)
+        return delivery
+
+    def _start(self, delivery: Delivery) -> None:
+        if not self._is_fetching or self.slots.value == 0:
+            delivery.outcome = HANDED_BACK
+            self._finished.append(delivery)
+            return
+        self.slots.acquire_nowait()
+        delivery.has_slot = True
+        self._execute(delivery)
+
+    def _execute(self, delivery: Delivery) -> None:
+        delivery.outcome = None
+        self._running.add(delivery)
+        task = asyncio.get_running_loop().create_task(self._run(delivery), context=self._context.copy())
+        delivery.task = task
+        # A task that is cancelled before its first step never enters its coroutine.
+        task.add_done_callback(lambda task: self._task_ended(delivery, task))
+
+    async def _run(self, delivery: Delivery) -> None:
+        outcome = await self._executor.execute(delivery)
+        if delivery.outcome is None:
+            delivery.outcome = outcome
+
+    def _task_ended(self, delivery: Delivery, task: "asyncio.Task[None]") -> None:
+        delivery.task = None
+        fault = None if task.cancelled() else task.exception()
+        if delivery not in self._running:
+            return  # abandoned meanwhile
+        self._running.discard(delivery)
+        if delivery.outcome is None:
+            delivery.outcome = HANDED_BACK
+            if fault is not None:
+                logger.critical("a job could not be run for a fault of the worker", exc_info=fault)
+                delivery.outcome = Retry(delivery.raw, _AFTER_FAULT)
+        self._finished.append(delivery)
+        self._wake.set()
+
+    # One settlement.
+
+    def _count(self, delivery: Delivery) -> None:
+        if delivery.outcome is DONE:
+            self.processed += 1
+        elif isinstance(delivery.outcome, Retry | Dead | Dropped):
+            self.processed += 1
+            self.failed += 1
+        if delivery.item is not None:
+            self._recent.append(delivery.item["jid"])
+
+    def _release(self, delivery: Delivery) -> None:
+        self._held.discard(delivery)
+        if delivery.has_slot:
+            delivery.has_slot = False
+            self.slots.release()
+
+    def _without_lost(self, settling: list[Delivery]) -> list[Delivery]:
+        kept = []
+        for delivery in settling:
+            if type(delivery.outcome) is Lost:
+                self._release(delivery)
+            else:
+                kept.append(delivery)
+        return kept
+
+    def _settle_later(self, turn: Turn) -> None:
+        unsettled = list(turn.unsettled)
+
+        def again() -> None:
+            self._finished += unsettled
+            self._wake.set()
+
+        # They keep their slots, so that a worker that cannot settle fetches less and less.
+        asyncio.get_running_loop().call_later(_SETTLE_AGAIN_AFTER, again)
+
+    def _report_lost(self, turn: Turn) -> None:
+        for delivery in turn.lost:
+            self._release(delivery)
+        logger.warning(
+            "%d jobs ended here that are no longer this worker's: nothing is recorded for them",
+            len(turn.lost),
+        )
+
+    def _report(self, turn: Turn) -> None:
+        if turn.trimmed:
+            logger.warning("%d entries were trimmed from the dead set, which is full or old", turn.trimmed)
+        now = self._clock.monotonic()
+        if turn.errors and now - self._reported_at >= _REPORT_EVERY:
+            self._reported_at = now
+            logger.error("Redis refused part of a turn: %s", "; ".join(shown(e) for e in set(turn.errors)))
+
+
+def _jid(raw: bytes) -> str | None:
+    try:
+        jid = payload.parse(raw).get("jid")
+    except ValueError:
+        return None
+    return jid if isinstance(jid, str) else None

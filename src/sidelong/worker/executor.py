@@ -1,0 +1,222 @@
+"""Run one job, from its bytes to an outcome."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from sidelong.client.registry import AnyJob, Registry
+from sidelong.core import payload, serialization
+from sidelong.core.clock import Clock
+from sidelong.core.config import Config
+from sidelong.core.context import Context, enter
+from sidelong.core.delivery import Delivery
+from sidelong.core.identity import new_jid
+from sidelong.core.lifecycle import Hooks
+from sidelong.core.middleware import Chain, Step, compose
+from sidelong.core.outcome import BURIED, DONE, HANDED_BACK, LOST, Outcome, Rewritten
+from sidelong.errors import InvalidPayloadError, JobTimeoutError
+from sidelong.worker.job_logger import JobLogger, shown
+from sidelong.worker.retries import Retries
+from sidelong.worker.suspects import Suspects
+from sidelong.worker.threads import JobThreads
+
+logger = logging.getLogger("sidelong.worker")
+
+STOP = "stop"
+FENCED = "fenced"
+TIMEOUT = "timeout"
+
+
+class Executor:
+    """Executes deliveries; whatever a job does ends as an `Outcome`, never as an exception."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        clock: Clock,
+        registry: Registry,
+        server_chain: Chain,
+        hooks: Hooks,
+        retries: Retries,
+        suspects: Suspects,
+        threads: JobThreads,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._registry = registry
+        self._chain = server_chain
+        self._hooks = hooks
+        self._retries = retries
+        self._suspects = suspects
+        self._threads = threads
+        self._is_stopping = is_stopping
+        self._log = JobLogger()
+
+    async def execute(self, delivery: Delivery) -> Outcome:
+        """Read, resolve and run one delivery."""
+        job: AnyJob | None = None
+        try:
+            item = delivery.item = payload.parse(delivery.raw)
+            if not payload.has_usable_jid(item):
+                # Before it runs: afterwards its bytes could be those of another job.
+                return Rewritten(serialization.dumps({**item, "jid": new_jid()}))
+            delivery.started_at = self._clock.now()
+            context = delivery.context = Context(item["jid"], delivery.queue, item, self._is_stopping)
+            enter(context)
+            job = self._registry.get(payload.wire_class(item))
+            if payload.CRASHES in item:
+                crashes = payload.crashes_within(item, self._config.crash_window, delivery.started_at)
+                async with self._suspects.admit(len(crashes)):
+                    await self._run(delivery, job, item)
+            else:
+                await self._run(delivery, job, item)
+        except InvalidPayloadError as error:
+            if delivery.item is None:
+                return await self._bury(delivery, error)
+            return await self._failed(delivery, job, error)
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and _current_task() is None:
+                raise  # the loop is gone and this coroutine is being torn down
+            # SystemExit and KeyboardInterrupt would end the event loop: inside a job they are its failure.
+            return await self._ended_by(delivery, job, error)
+        return await self._returned(delivery, job)
+
+    def cancel(self, delivery: Delivery, reason: str) -> None:
+        """Ask a running execution to end; one in a thread can only see that it was asked."""
+        if delivery.cancel_reason is None or reason == FENCED:
+            delivery.cancel_reason = reason
+        if delivery.context is not None:
+            delivery.context.cancelled = True
+        if delivery.task is not None and not delivery.is_in_thread:
+            delivery.task.cancel()
+
+    # One execution.
+
+    async def _run(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> None:
+        args = payload.arguments(item)
+        perform = self._in_loop(job, args) if job.is_async else self._in_thread(delivery, job, args)
+        timeout: Any = item.get("timeout", job.options.timeout)
+        timer = None
+        if type(timeout) in (int, float) and timeout > 0:
+            timer = asyncio.get_running_loop().call_later(timeout, self._expire, delivery, timeout)
+        if self._log.is_on(item):
+            self._log.start(item)
+        try:
+            if len(self._chain):
+                await compose(self._chain, perform)(item)
+            else:
+                await perform(item)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _in_loop(self, job: AnyJob, args: list[Any]) -> Step:
+        async def perform(_: dict[str, Any]) -> Any:
+            return await job.target()(*args)
+
+        return perform
+
+    def _in_thread(self, delivery: Delivery, job: AnyJob, args: list[Any]) -> Step:
+        async def perform(item: dict[str, Any]) -> Any:
+            target = job.target()
+            delivery.is_in_thread = True
+            future = self._threads.start(lambda: target(*args), f"{job.name} {item['jid']}")
+            result, error = await future
+            delivery.is_in_thread = False
+            if error is not None:
+                raise error
+            if asyncio.iscoroutine(result):
+                result = await result
+            return result
+
+        return perform
+
+    def _expire(self, delivery: Delivery, timeout: float) -> None:
+        self.cancel(delivery, TIMEOUT)
+        asyncio.get_running_loop().call_later(self._config.cancel_grace, self._report_stuck, delivery, timeout)
+
+    def _report_stuck(self, delivery: Delivery, timeout: float) -> None:
+        if delivery.outcome is None and delivery.item is not None:
+            logger.error(
+                "stuck class=%s jid=%s: its timeout of %g s has passed, and it does not end; it keeps its slot",
+                shown(payload.job_class(delivery.item)),
+                shown(delivery.item.get("jid")),
+                timeout,
+            )
+
+    # How it ended.
+
+    async def _returned(self, delivery: Delivery, job: AnyJob | None) -> Outcome:
+        assert delivery.item is not None
+        reason = delivery.cancel_reason
+        is_finished = (delivery.context is not None and delivery.context.has_finished) or (
+            job is not None and not job.is_async
+        )
+        if reason == FENCED:
+            return LOST
+        if reason == STOP and not is_finished:
+            # It swallowed the cancellation: whether the work is complete, nobody knows.
+            return self._hand_back(delivery)
+        if reason == TIMEOUT and not is_finished:
+            return await self._failed(delivery, job, _timed_out())
+        if self._log.is_on(delivery.item):
+            self._log.done(delivery.item, self._elapsed(delivery))
+        return DONE
+
+    async def _ended_by(self, delivery: Delivery, job: AnyJob | None, error: BaseException) -> Outcome:
+        _forget_cancellation()
+        match delivery.cancel_reason:
+            case "fenced":
+                return LOST
+            case "stop":
+                return self._hand_back(delivery)
+            case "timeout" if isinstance(error, asyncio.CancelledError):
+                return await self._failed(delivery, job, _timed_out())
+        if isinstance(error, asyncio.CancelledError):
+            # Nobody here asked for it: the job awaited something that was cancelled.
+            error = RuntimeError("the job was cancelled from inside").with_traceback(error.__traceback__)
+        return await self._failed(delivery, job, error)
+
+    async def _failed(self, delivery: Delivery, job: AnyJob | None, error: BaseException) -> Outcome:
+        assert delivery.item is not None
+        if self._log.is_on(delivery.item):
+            self._log.fail(delivery.item, self._elapsed(delivery), error)
+        try:
+            return await self._retries.outcome(delivery, job, error)
+        finally:
+            # Frames hold on to everything a job had in hand.
+            error.__traceback__ = None
+
+    def _hand_back(self, delivery: Delivery) -> Outcome:
+        if delivery.item is not None and self._log.is_on(delivery.item):
+            self._log.interrupted(delivery.item, self._elapsed(delivery))
+        return HANDED_BACK
+
+    async def _bury(self, delivery: Delivery, error: InvalidPayloadError) -> Outcome:
+        logger.error("a payload in queue %s goes to the dead set unread: %s", shown(delivery.queue), error)
+        await self._hooks.report_error(error, {"context": "payload", "queue": delivery.queue, "raw": delivery.raw})
+        return BURIED
+
+    def _elapsed(self, delivery: Delivery) -> float:
+        return max(self._clock.now() - delivery.started_at, 0.0)
+
+
+def _timed_out() -> JobTimeoutError:
+    return JobTimeoutError("the job ran longer than its timeout")
+
+
+def _forget_cancellation() -> None:
+    """Let this task go on awaiting: handlers run in it, and settle what happened."""
+    task = _current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
+
+
+def _current_task() -> "asyncio.Task[Any] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None

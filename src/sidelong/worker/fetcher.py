@@ -1,0 +1,256 @@
+"""Get payloads into this worker's private lists: park when idle, take when busy, reconcile after a fault.
+
+Nobody ever cancels or times out a wait for Redis here: the move may have happened, and the reply names the job.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import anyio
+
+from sidelong.core.config import Config
+from sidelong.core.delivery import Delivery
+from sidelong.errors import Refused, ReplyLost, StoreError
+from sidelong.store.link import Link
+from sidelong.store.queues import Batch, CapsuleQueues, Turn
+from sidelong.worker.job_logger import shown
+from sidelong.worker.outage import Outage
+from sidelong.worker.stop import StopFlag
+
+logger = logging.getLogger("sidelong.worker")
+
+Arrival = tuple[int, bytes]
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
+_LONGEST_PARK = 10.0
+
+
+class GaveUp(Exception):  # noqa: N818 - reads as what happened
+    """The worker is ending and Redis did not answer in time: recovery will find what is left."""
+
+
+class Fetcher:
+    """The connections of one capsule: one for its turns, and one per queue to park in.
+
+    Args:
+        queues: the queues and private lists.
+        turns: the link that `queues` takes over.
+        parks: one link per queue.
+        control: a link of the worker, for everything else.
+        outage: shared by the whole worker.
+        arrived: called with what a parked wait brought.
+        poked: called when parking does not work, and a turn should look instead.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        queues: CapsuleQueues,
+        turns: Link,
+        parks: Sequence[Link],
+        control: Link,
+        outage: Outage,
+        arrived: Callable[[Arrival], None],
+        poked: Callable[[], None],
+    ) -> None:
+        self._queues = queues
+        self._turns = turns
+        self._parks = tuple(parks)
+        self._control = control
+        self._outage = outage
+        self._arrived = arrived
+        self._poked = poked
+        self._park_for = self.park_seconds(config.block_time, len(parks))
+        self._number = 0
+        self._may_park = asyncio.Event()
+        self._ended = StopFlag()
+        self._given_up = StopFlag()
+        self._unparking: asyncio.Task[None] | None = None
+        self._audit = _Audit(queues, (turns, *parks))
+
+    @staticmethod
+    def park_seconds(block_time: float, queues: int) -> float:
+        """Return how long one wait lasts: the more queues are waited for, the longer.
+
+        An idle worker so sends few commands, however many queues it serves; a push wakes it at once anyway.
+        """
+        return max(block_time, min(block_time * queues / 2, _LONGEST_PARK))
+
+    # When busy.
+
+    async def turn(self, deliveries: Sequence[Delivery], free: int, takes: Sequence[tuple[int, int]]) -> Turn:
+        """Settle `deliveries` and take at most `free` payloads; goes on until Redis has answered.
+
+        Raises:
+            GaveUp: `give_up` was called meanwhile.
+        """
+        self._number += 1
+        batch = Batch(self._number, deliveries, free, takes)
+        attempts = 0
+        while True:
+            try:
+                turn = await self._queues.turn(batch)
+            except StoreError as error:
+                self._outage.begins(error)
+                if isinstance(error, ReplyLost):
+                    # It may have been carried out. The number tells Redis so; what was taken, if anything, is
+                    # found by the audit.
+                    batch = replace(batch, free=0, takes=())
+            else:
+                self._outage.ends()
+                return turn
+            if self._given_up.is_set:
+                raise GaveUp
+            attempts += 1
+            await self._given_up.sleep(_pause(attempts))
+
+    # When idle.
+
+    async def stand(self) -> None:
+        """Keep one wait parked per queue whenever `park` allows it, until `end`."""
+        async with anyio.create_task_group() as group:
+            for place in range(len(self._parks)):
+                group.start_soon(self._stand_at, place)
+
+    def park(self) -> None:
+        """Allow parking: there are free slots and nothing at hand."""
+        self._may_park.set()
+
+    def unpark(self) -> None:
+        """Bring parked waits home: the last slot is taken, or the worker stops fetching."""
+        if not self._ended.is_set:
+            self._may_park.clear()
+        if self._unparking is None and any(link.sent > link.finished for link in self._parks):
+            self._unparking = asyncio.get_running_loop().create_task(self._unblock())
+            self._unparking.add_done_callback(self._unparked)
+
+    def end(self) -> None:
+        """Park no more; what is parked comes home, and `stand` returns."""
+        self._ended.set()
+        self.unpark()
+        # Those who wait for leave to park must wake up to see the end.
+        self._may_park.set()
+
+    def give_up(self) -> None:
+        """Stop waiting for a Redis that does not answer."""
+        self._given_up.set()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        for link in (self._turns, *self._parks):
+            await link.close()
+
+    async def _stand_at(self, place: int) -> None:
+        link = self._parks[place]
+        attempts = 0
+        while True:
+            await self._may_park.wait()
+            if self._ended.is_set:
+                return
+            try:
+                raw = await self._queues.park(link, place, self._park_for)
+            except StoreError as error:
+                attempts += 1
+                await self._after_failed_park(place, error, attempts)
+                continue
+            attempts = 0
+            self._outage.ends()
+            if raw is not None:
+                self._may_park.clear()
+                self._arrived((place, raw))
+
+    async def _after_failed_park(self, place: int, error: StoreError, attempts: int) -> None:
+        if not isinstance(error, Refused):
+            self._outage.begins(error)
+        elif error.code == "WRONGTYPE":
+            if attempts == 1:
+                logger.error("queue %s cannot be read: %s", shown(self._queues.names[place]), error)
+        elif error.code not in ("UNBLOCKED", "OOM"):
+            self._outage.begins(error)
+        # At full memory Redis refuses to park, but not the turn.
+        self._poked()
+        await self._ended.sleep(_pause(attempts + 2))
+
+    async def _unblock(self) -> None:
+        pause = 0.01
+        # Asked too early, Redis has not begun to wait yet: it is asked again until all are home.
+        while not self._may_park.is_set() or self._ended.is_set:
+            parked = [link for link in self._parks if link.sent > link.finished]
+            if not parked:
+                return
+            for link in parked:
+                await link.unblock(self._control)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.5)
+
+    def _unparked(self, task: "asyncio.Task[None]") -> None:
+        self._unparking = None
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("parked waits could not be ended early: %s", task.exception())
+
+    # After a fault.
+
+    async def audit(self, in_memory: Callable[[], Sequence[Delivery]]) -> list[Arrival]:
+        """Return payloads that sit in a private list while nobody here has them: their replies were lost.
+
+        Args:
+            in_memory: returns every delivery that is running or not yet settled.
+
+        Raises:
+            StoreError: Redis did not tell.
+        """
+        return await self._audit.orphans(self._control, in_memory)
+
+    @property
+    def cuts(self) -> int:
+        """How often a connection broke with a command under way: each may have left a wait on the server."""
+        return sum(link.cuts for link in (self._turns, *self._parks))
+
+    @property
+    def longest_ghost(self) -> float:
+        """Seconds for which a wait that was cut off may still move a job."""
+        return self._park_for
+
+
+class _Audit:
+    """Compares the private lists with what this process is running.
+
+    A payload that was seen at one audit and is not in memory at the next is an orphan if every command that was
+    sent before the first audit ended is over by the second: replies on one connection come in order, so the
+    reply that named the payload is not on its way any more. Equal bytes are compared by count.
+    """
+
+    def __init__(self, queues: CapsuleQueues, links: Sequence[Link]) -> None:
+        self._queues = queues
+        self._links = links
+        self._seen: list[Counter[bytes]] = [Counter() for _ in queues.names]
+        self._sent = [0] * len(links)
+
+    async def orphans(self, control: Link, in_memory: Callable[[], Sequence[Delivery]]) -> list[Arrival]:
+        sizes = await self._queues.sizes(control)
+        held = Counter(delivery.place for delivery in in_memory())
+        excesses: list[Counter[bytes]] = []
+        for place, size in enumerate(sizes):
+            if isinstance(size, Refused) or size <= held[place]:
+                excesses.append(Counter())
+                continue
+            entries = Counter(await self._queues.entries(control, place))
+            mine = Counter(delivery.raw for delivery in in_memory() if delivery.place == place)
+            excesses.append(entries - mine)
+        found: list[Arrival] = []
+        if all(link.finished >= sent for link, sent in zip(self._links, self._sent, strict=True)):
+            for place, excess in enumerate(excesses):
+                found += [(place, raw) for raw in (excess & self._seen[place]).elements()]
+        self._seen = excesses
+        self._sent = [link.sent for link in self._links]
+        return found
+
+
+def _pause(attempts: int) -> float:
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempts, 10)) * random.uniform(0.5, 1.0)

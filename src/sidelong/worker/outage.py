@@ -1,0 +1,55 @@
+"""What a worker says while Redis is away: one line when it goes, one when it is back."""
+
+import logging
+from collections.abc import Callable
+
+from sidelong.errors import Refused
+
+logger = logging.getLogger("sidelong.worker")
+
+_REPEAT_AFTER = 60.0
+
+
+class Outage:
+    """Shared by all parts of a worker, so that twenty connections do not log the same outage twenty times.
+
+    Args:
+        address: the address without credentials.
+        monotonic: source of time, in seconds.
+        on_back: called when Redis answers again.
+    """
+
+    def __init__(
+        self, address: str, monotonic: Callable[[], float], on_back: Callable[[], object] | None = None
+    ) -> None:
+        self._address = address
+        self._monotonic = monotonic
+        self._on_back = on_back
+        self._since: float | None = None
+        self._last_line = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """True while Redis is away."""
+        return self._since is not None
+
+    def begins(self, error: BaseException) -> None:
+        """Take note that a call failed because Redis could not be reached or refused to work."""
+        now = self._monotonic()
+        if self._since is None:
+            self._since = now
+        elif now - self._last_line < _REPEAT_AFTER:
+            return
+        self._last_line = now
+        trouble = "refuses" if isinstance(error, Refused) else "is out of reach"
+        logger.error("Redis %s; running jobs go on, and nothing is lost: %s", trouble, error)
+
+    def ends(self) -> None:
+        """Take note that a call succeeded."""
+        if self._since is None:
+            return
+        away = self._monotonic() - self._since
+        self._since = None
+        logger.warning("Redis at %s answers again after %.1f s", self._address, away)
+        if self._on_back is not None:
+            self._on_back()

@@ -1,0 +1,192 @@
+"""Give back the in-flight jobs of dead processes; bury the one that kills them.
+
+A worker is dead when its lease was missing at every look for the length of the grace, by this observer's own
+monotonic clock, while this observer's connection was well and the server has been the same for longer than a
+lease and a grace. One pause of Redis makes every lease expire at once: none of that is a death.
+"""
+
+import logging
+import random
+from collections.abc import Sequence
+
+from sidelong.core import payload, serialization
+from sidelong.core.clock import Clock
+from sidelong.core.config import Config
+from sidelong.core.lifecycle import Hooks
+from sidelong.errors import InvalidPayloadError, StoreError
+from sidelong.store.processes import Owners, Salvage, Sighting
+from sidelong.worker.job_logger import shown
+from sidelong.worker.outage import Outage
+from sidelong.worker.stop import StopFlag
+
+logger = logging.getLogger("sidelong.worker")
+
+_AT_ONCE = 100
+
+
+class Recovery:
+    """Looks after the owners of in-flight lists, in every living worker.
+
+    Args:
+        identity: the observer.
+    """
+
+    def __init__(
+        self,
+        *,
+        owners: Owners,
+        identity: str,
+        config: Config,
+        clock: Clock,
+        hooks: Hooks,
+        outage: Outage,
+        stop: StopFlag,
+    ) -> None:
+        self._owners = owners
+        self._identity = identity
+        self._config = config
+        self._clock = clock
+        self._hooks = hooks
+        self._outage = outage
+        self._stop = stop
+        self._missing_since: dict[str, float] = {}
+        self._looked_at: float | None = None
+        self._server = ""
+        self._server_since = 0.0
+
+    async def run(self) -> None:
+        """Look until the stop flag is set."""
+        while not self._stop.is_set:
+            try:
+                await self.look()
+            except StoreError as error:
+                self._outage.begins(error)
+                self._forget()
+            else:
+                self._outage.ends()
+            await self._stop.sleep(self._config.recovery_interval * random.uniform(0.8, 1.0))
+
+    async def look(self) -> None:
+        """Look once, and recover what has been dead for long enough.
+
+        Raises:
+            StoreError: Redis did not answer.
+        """
+        began = self._clock.monotonic()
+        sighting = await self._owners.look()
+        now = self._clock.monotonic()
+        if self._is_broken_observation(began, now):
+            self._forget()
+        self._looked_at = now
+        if not self._is_settled_server(sighting, now):
+            self._missing_since.clear()
+            return
+        for error in sighting.errors:
+            logger.error("the owners of in-flight jobs cannot be read: %s", shown(error))
+        missing = [identity for identity in sighting.missing if identity != self._identity]
+        self._missing_since = {who: self._missing_since.get(who, now) for who in missing}
+        dead = [who for who in missing if now - self._missing_since[who] >= self._config.recovery_grace]
+        for identity in dict.fromkeys((*dead, *sighting.holding)):
+            if self._stop.is_set:
+                return
+            await self._recover(identity)
+
+    # Who is dead.
+
+    def _is_broken_observation(self, began: float, now: float) -> bool:
+        """Tell whether something stood still since the last look: this process, its loop, or Redis."""
+        patience = 3 * self._config.recovery_interval
+        is_late = self._looked_at is not None and began - self._looked_at > patience
+        return is_late or now - began > patience
+
+    def _is_settled_server(self, sighting: Sighting, now: float) -> bool:
+        """Tell whether this server has been up for so long that every living worker has beaten to it."""
+        settled_after = self._config.lease_ttl + self._config.recovery_grace
+        if sighting.uptime is None:
+            return True
+        if sighting.server != self._server:
+            self._server = sighting.server
+            self._server_since = now - sighting.uptime
+        return now - self._server_since > settled_after and sighting.uptime > settled_after
+
+    def _forget(self) -> None:
+        self._missing_since.clear()
+        self._looked_at = None
+
+    # What it leaves behind.
+
+    async def _recover(self, identity: str) -> None:
+        queues = await self._owners.bury(identity, by=self._identity)
+        if queues is None:
+            return
+        held = {queue: await self._owners.held(identity, queue) for queue in queues}
+        total = sum(map(len, held.values()))
+        if total:
+            logger.warning("worker %s is dead; its %d jobs go back to their queues", shown(identity), total)
+        blamed = self._blamed_count(held)
+        # The innocent go first: if this process dies half way, those that are left are still the ones to blame.
+        for is_blamed in (False, True):
+            for queue, entries in held.items():
+                await self._give_back(identity, queue, entries, blamed, is_blamed=is_blamed)
+        if await self._owners.leave(identity, queues):
+            self._missing_since.pop(identity, None)
+
+    def _blamed_count(self, held: dict[str, list[bytes]]) -> int:
+        """Return the highest crash count among the jobs: only jobs with it are blamed for this crash."""
+        return max((len(self._crashes(raw)) for entries in held.values() for raw in entries), default=0)
+
+    def _crashes(self, raw: bytes) -> Sequence[float]:
+        try:
+            item = payload.parse(raw)
+        except InvalidPayloadError:
+            return ()
+        return payload.crashes_within(item, self._config.crash_window, self._clock.now())
+
+    async def _give_back(
+        self, identity: str, queue: str, entries: list[bytes], blamed: int, *, is_blamed: bool
+    ) -> None:
+        chosen = [raw for raw in entries if (len(self._crashes(raw)) == blamed) is is_blamed]
+        for first in range(0, len(chosen), _AT_ONCE):
+            # The newest entries come first, so that the oldest end nearest the head of the queue.
+            salvages = [self._salvage(raw, is_blamed=is_blamed) for raw in chosen[first : first + _AT_ONCE]]
+            results = await self._owners.salvage(identity, queue, salvages)
+            if results is None:
+                return
+            for salvage, result in zip(salvages, results, strict=True):
+                if isinstance(result, str):
+                    logger.error("a job of dead worker %s stays where it is: %s", shown(identity), shown(result))
+                elif result and salvage.to != "queue":
+                    await self._report_buried(salvage)
+
+    def _salvage(self, raw: bytes, *, is_blamed: bool) -> Salvage:
+        try:
+            item = payload.parse(raw)
+        except InvalidPayloadError as error:
+            logger.error("a payload of a dead worker goes to the dead set unread: %s", error)
+            return Salvage(raw, raw, "dead")
+        if not is_blamed:
+            return Salvage(raw, raw)
+        now = self._clock.now()
+        crashes = payload.crashes_within(item, self._config.crash_window, now)
+        payload.add_crash(item, crashes, now)
+        count = len(crashes) + 1
+        if count < self._config.crash_limit:
+            return Salvage(raw, serialization.dumps(item))
+        item["error_class"] = "sidelong.PoisonPill"
+        item["error_message"] = f"{count} processes died while they ran this job"
+        item.setdefault("failed_at", now)
+        return Salvage(raw, serialization.dumps(item), "drop" if item.get("dead") is False else "dead")
+
+    async def _report_buried(self, salvage: Salvage) -> None:
+        try:
+            item = payload.parse(salvage.new)
+        except InvalidPayloadError as error:
+            await self._hooks.report_error(error, {"context": "recovery", "raw": salvage.raw})
+            return
+        logger.error(
+            "job class=%s jid=%s is buried: %s",
+            shown(payload.job_class(item)),
+            shown(item.get("jid")),
+            shown(item.get("error_message")),
+        )
+        await self._hooks.report_death(item, RuntimeError(str(item.get("error_message"))))

@@ -1,0 +1,179 @@
+"""What a failure becomes: another attempt, the dead set, or nothing."""
+
+import base64
+import inspect
+import logging
+import math
+import traceback
+import zlib
+from random import Random
+from typing import Any
+
+from sidelong.client.registry import AnyJob
+from sidelong.core import backoff, payload, serialization
+from sidelong.core.clock import Clock
+from sidelong.core.config import Config
+from sidelong.core.delivery import Delivery
+from sidelong.core.lifecycle import Hooks
+from sidelong.core.outcome import DROPPED, Dead, Discard, Kill, Outcome, Retry, RetryIn
+from sidelong.errors import UnknownJobError
+from sidelong.worker.job_logger import shown
+
+logger = logging.getLogger("sidelong.worker")
+
+_BACKTRACE_LIMIT = 1000
+
+
+class Retries:
+    """Decides how a failed execution is settled; everything that users may hook into it is guarded."""
+
+    def __init__(self, config: Config, clock: Clock, hooks: Hooks, random: Random) -> None:
+        self._config = config
+        self._clock = clock
+        self._hooks = hooks
+        self._random = random
+
+    async def outcome(self, delivery: Delivery, job: AnyJob | None, error: BaseException) -> Outcome:
+        """Return how to settle a delivery whose execution raised `error`.
+
+        Args:
+            delivery: its payload is read anew: what middleware changed is not stored.
+            job: None if no job has the payload's name.
+            error: what was raised.
+        """
+        item = payload.parse(delivery.raw)
+        if not isinstance(error, Discard | Kill | RetryIn):
+            # Those three are decisions of the job, not errors.
+            await self._hooks.report_error(error, {"context": "job", "job": item, "queue": delivery.queue})
+        allowed = self._retries_allowed(item, job)
+        if isinstance(error, Discard):
+            return await self._drop(item, error)
+        if allowed is None:
+            if isinstance(error, UnknownJobError):
+                # A deploy under way is no reason to lose it.
+                payload.record_failure(item, queue=delivery.queue, error=error, backtrace=None, now=self._clock.now())
+                return Dead(serialization.dumps(item))
+            return await self._drop(item, error)
+
+        now = self._clock.now()
+        count = payload.record_failure(
+            item, queue=delivery.queue, error=error, backtrace=self._backtrace(item, job, error), now=now
+        )
+        if isinstance(error, Kill) or self._is_exhausted(item, job, count, allowed, now):
+            return await self._die(item, job, error)
+        if isinstance(error, RetryIn):
+            return Retry(serialization.dumps(item), max(error.delay, 0.0))
+        delay = await self._delay(count, item, job, error)
+        if isinstance(delay, Discard):
+            return await self._drop(item, error)
+        if isinstance(delay, Kill):
+            return await self._die(item, job, error)
+        return Retry(serialization.dumps(item), delay)
+
+    # Whether there is another attempt.
+
+    def _retries_allowed(self, item: dict[str, Any], job: AnyJob | None) -> int | None:
+        value = item.get("retry")
+        if value is None:
+            value = job.options.retry if job is not None else True
+        return payload.retries_allowed(value, self._config.max_retries)
+
+    def _is_exhausted(self, item: dict[str, Any], job: AnyJob | None, count: int, allowed: int, now: float) -> bool:
+        retry_for = item.get("retry_for")
+        if isinstance(retry_for, int | float) and not isinstance(retry_for, bool) and retry_for > 0:
+            # As in Sidekiq 8.1: the time takes the place of the count.
+            failed_at = item.get("failed_at")
+            if isinstance(failed_at, int):
+                failed_at = failed_at / 1000  # Sidekiq 8 writes milliseconds
+            return isinstance(failed_at, float) and now - failed_at > retry_for
+        return count >= allowed
+
+    # How long until then.
+
+    async def _delay(
+        self, count: int, item: dict[str, Any], job: AnyJob | None, error: BaseException
+    ) -> float | Discard | Kill:
+        hook = job.options.retry_in if job is not None else None
+        if hook is not None:
+            try:
+                chosen: Any = hook(count, error, item)
+                if inspect.isawaitable(chosen):
+                    chosen = await chosen
+            except (Discard, Kill) as choice:
+                return choice
+            except Exception as fault:
+                await self._hooks.report_error(fault, {"context": "retry_in hook", "job": item})
+            else:
+                if chosen in ("discard", Discard):
+                    return Discard("retry_in chose to discard")
+                if chosen in ("kill", Kill):
+                    return Kill("retry_in chose to kill")
+                if isinstance(chosen, Discard | Kill):
+                    return chosen
+                if type(chosen) in (int, float) and math.isfinite(chosen) and chosen > 0:
+                    return float(chosen) + backoff.jitter(count, self._random) * _jitter_share(chosen)
+        return backoff.retry_delay(count, self._random)
+
+    # The end.
+
+    async def _die(self, item: dict[str, Any], job: AnyJob | None, error: BaseException) -> Outcome:
+        keep = item.get("dead") is not False
+        hook = job.options.retries_exhausted if job is not None else None
+        if hook is not None:
+            try:
+                answer: Any = hook(item, error)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+                if answer in ("discard", Discard) or isinstance(answer, Discard):
+                    keep = False
+            except Discard:
+                keep = False
+            except Exception as fault:
+                await self._hooks.report_error(fault, {"context": "retries_exhausted hook", "job": item})
+        logger.warning(
+            "no retries left class=%s jid=%s %s",
+            shown(payload.job_class(item)),
+            shown(item.get("jid")),
+            "kept in the dead set" if keep else "dropped",
+        )
+        await self._hooks.report_death(item, error)
+        return Dead(serialization.dumps(item)) if keep else DROPPED
+
+    async def _drop(self, item: dict[str, Any], error: BaseException) -> Outcome:
+        # Only handlers see this field; it is never stored (wire-format §1.3).
+        item["discarded_at"] = int(self._clock.now() * 1000)
+        await self._hooks.report_death(item, error)
+        return DROPPED
+
+    # What is recorded.
+
+    def _backtrace(self, item: dict[str, Any], job: AnyJob | None, error: BaseException) -> str | None:
+        lines = item.get("backtrace")
+        if lines is True:
+            limit = _BACKTRACE_LIMIT
+        elif isinstance(lines, int) and lines > 0:
+            limit = min(lines, _BACKTRACE_LIMIT)
+        else:
+            return None
+        return encode_backtrace(error, limit)
+
+
+def _jitter_share(chosen: float) -> float:
+    """Keep the jitter in proportion: a delay of a second that its author chose must not become twenty."""
+    return min(1.0, chosen / 15.0)
+
+
+def encode_backtrace(error: BaseException, limit: int) -> str:
+    """Return the traceback as Sidekiq stores it: JSON, deflated, in one line of Base64; innermost first.
+
+    Source lines are left out: Sidekiq's pages show frames unescaped (wire-format §3.3).
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{frame.filename}:{frame.lineno}:in {frame.name}" for frame in reversed(frames)]
+    text = serialization.dumps([_plain(line) for line in lines[:limit]])
+    return base64.b64encode(zlib.compress(text)).decode("ascii")
+
+
+def _plain(line: str) -> str:
+    cleaned = line.encode("utf-8", "replace").decode("utf-8")
+    return cleaned.replace("<", "(").replace(">", ")")

@@ -1,0 +1,314 @@
+"""The worker: fetches, runs and settles jobs in the event loop it is started in."""
+
+import asyncio
+import contextvars
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from types import TracebackType
+
+from sidelong.client.client import Client
+from sidelong.client.registry import Registry
+from sidelong.core import payload
+from sidelong.core.config import Config
+from sidelong.core.delivery import Delivery
+from sidelong.core.identity import new_identity
+from sidelong.core.lifecycle import Event, Hooks
+from sidelong.core.middleware import Chain
+from sidelong.errors import StoreError
+from sidelong.store.store import Store
+from sidelong.worker.job_logger import shown
+from sidelong.worker.life import Life, Service
+
+logger = logging.getLogger("sidelong.worker")
+
+_READY_WITHIN_BEATS = 3
+
+
+class Worker:
+    """Runs jobs until it is stopped; made by `app.worker(...)`.
+
+    Stand-alone: `await worker.run()`. Inside a host program: `async with worker:`, which installs no signal
+    handlers, changes no logging, and stops the worker at the end of the block.
+
+    Args:
+        config: frozen settings.
+        store: reaches Redis.
+        registry: the jobs it can run.
+        client: runs client middleware for due jobs.
+        hooks: lifecycle, error and death handlers.
+        server_chain: middleware around every job.
+        services: run beside the worker's own, until it stops.
+        version: what the process record shows.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        store: Store,
+        registry: Registry,
+        client: Client,
+        hooks: Hooks,
+        server_chain: Chain,
+        services: Sequence[Service] = (),
+        version: str = "",
+    ) -> None:
+        self.config = config
+        self.capsules = config.all_capsules(registry.queues())
+        self._store = store
+        self._registry = registry
+        self._client = client
+        self._hooks = hooks
+        self._chain = server_chain
+        self._services = tuple(services)
+        self._version = version
+        self._is_embedded = False
+        self._is_quiet = False
+        self._is_stopping = False
+        self._is_stopping_now = False
+        self._life: Life | None = None
+        self._started: asyncio.Future[None] | None = None
+        self._course: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Running.
+
+    async def run(self) -> None:
+        """Work until stopped; returns once every job is settled, handed back, or left to recovery.
+
+        Cancelling this call cancels the running jobs and hands them back before it ends.
+
+        Raises:
+            StoreError: Redis cannot be reached or used at the start.
+            Exception: what a startup handler raised.
+        """
+        course = self._begin()
+        cancelled: asyncio.CancelledError | None = None
+        while not course.done():
+            try:
+                # The work goes on while this task is being cancelled: it must hand back what it holds.
+                await asyncio.shield(course)
+            except asyncio.CancelledError as error:
+                if course.cancelled():
+                    raise
+                cancelled = error
+                self.stop_now()
+            except Exception:
+                break
+        if cancelled is not None:
+            raise cancelled
+        course.result()
+
+    async def __aenter__(self) -> "Worker":
+        """Start working beside the host's own tasks.
+
+        Raises:
+            StoreError: Redis cannot be reached or used.
+            Exception: what a startup handler raised.
+        """
+        self._is_embedded = True
+        course = self._begin()
+        assert self._started is not None
+        try:
+            await asyncio.wait({course, self._started}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self.stop_now()
+            raise
+        if course.done():
+            course.result()
+        course.add_done_callback(_log_fault)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def wait(self) -> None:
+        """Wait until the worker has ended.
+
+        Raises:
+            Exception: the fault that ended it, if it was not stopped.
+        """
+        if self._course is not None:
+            await asyncio.shield(self._course)
+
+    # Ending.
+
+    def quiet(self) -> None:
+        """Fetch and promote no more; running jobs go on. It cannot be undone."""
+        if self._is_quiet:
+            return
+        self._is_quiet = True
+        if self._life is not None:
+            self._life.quiet()
+        self._emit("quiet")
+
+    def stop_soon(self) -> None:
+        """Ask the worker to stop, and return at once: running jobs get `timeout` seconds."""
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        self.quiet()
+        self._emit("shutdown")
+        if self._life is not None:
+            self._life.stop()
+
+    def stop_now(self) -> None:
+        """Ask the worker to cancel running jobs now, hand them back and stop; returns at once."""
+        self._is_stopping_now = True
+        self.stop_soon()
+        if self._life is not None:
+            self._life.stop_now()
+
+    async def stop(self) -> None:
+        """Stop and wait until the worker has ended; a fault that ended it before is for `wait` to raise."""
+        self.stop_soon()
+        if self._course is None:
+            return
+        try:
+            await asyncio.shield(asyncio.wait({self._course}))
+        except asyncio.CancelledError:
+            self.stop_now()
+            await asyncio.wait({self._course})
+            raise
+
+    # Being looked at.
+
+    @property
+    def identity(self) -> str | None:
+        """The identity under which this worker holds jobs; None before it runs."""
+        return self._life.identity if self._life is not None else None
+
+    @property
+    def is_live(self) -> bool:
+        """True while the event loop turns; asks nobody but the loop."""
+        return self._life is None or self._life.watchdog.is_live
+
+    @property
+    def is_ready(self) -> bool:
+        """True while heartbeats get through and the worker fetches."""
+        if self._life is None or self._is_quiet:
+            return False
+        silent_for = self._store.clock.monotonic() - self._life.heartbeat.beaten_at
+        return silent_for < _READY_WITHIN_BEATS * self.config.beat_interval
+
+    @property
+    def running(self) -> Sequence[Delivery]:
+        """What is being executed now."""
+        return self._life.running() if self._life is not None else ()
+
+    def stuck_threads(self) -> list[str]:
+        """Return the `def` jobs that still run in threads, which nobody can interrupt."""
+        return self._life.threads.running() if self._life is not None else []
+
+    def dump_stacks(self) -> str:
+        """Return the stacks of all tasks and threads, with the jobs that run in them."""
+        jobs = {delivery.task: delivery for delivery in self.running}
+        parts = []
+        for task in asyncio.all_tasks(self._loop) if self._loop is not None else ():
+            delivery = jobs.get(task)
+            title = f"task {task.get_name()}"
+            if delivery is not None and delivery.item is not None:
+                title += f" runs {shown(payload.job_class(delivery.item))} jid={shown(delivery.item.get('jid'))}"
+            frames = task.get_stack()
+            lines = [line for frame in frames for line in traceback.format_stack(frame, limit=1)]
+            parts.append(f"{title}\n{''.join(lines)}")
+        busy = {entry.rsplit(" in thread ", 1)[1]: entry for entry in self.stuck_threads()}
+        stacks = sys._current_frames()
+        for thread in threading.enumerate():
+            frame = stacks.get(thread.ident or 0)
+            title = f"thread {thread.name}"
+            if thread.name in busy:
+                title += f" runs {shown(busy[thread.name].rsplit(' in thread ', 1)[0])}"
+            parts.append(f"{title}\n{''.join(traceback.format_stack(frame)) if frame else ''}")
+        return "\n".join(parts)
+
+    # Its course.
+
+    def _begin(self) -> "asyncio.Task[None]":
+        if self._course is not None:
+            raise RuntimeError("a worker runs once: make another one with app.worker()")
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.create_future()
+        self._course = self._loop.create_task(self._live(contextvars.copy_context()), name="sidelong-worker")
+        return self._course
+
+    async def _live(self, context: contextvars.Context) -> None:
+        await self._store.check()
+        await self._hooks.emit("startup")
+        try:
+            while not self._is_stopping:
+                self._life = self._new_life(context)
+                await self._run_life(self._life)
+        finally:
+            await self._hooks.emit("exit")
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run_life(self, life: Life) -> None:
+        if self._is_quiet:
+            life.quiet()
+        try:
+            await life.run(self._announce)
+        except StoreError as error:
+            assert self._started is not None
+            if not self._started.done():
+                raise
+            # This worker ran before and was fenced: it tries to come back until it is told to stop.
+            logger.error("this worker cannot come back yet: %s", error)
+            await asyncio.sleep(1.0)
+
+    def _new_life(self, context: contextvars.Context) -> Life:
+        return Life(
+            identity=new_identity(self.config.hostname),
+            config=self.config,
+            capsules=self.capsules,
+            store=self._store,
+            registry=self._registry,
+            client=self._client,
+            hooks=self._hooks,
+            server_chain=self._chain,
+            version=self._version,
+            is_embedded=self._is_embedded,
+            on_signal=self._on_remote_signal,
+            context=context,
+            services=self._services,
+        )
+
+    def _announce(self) -> None:
+        assert self._started is not None
+        if not self._started.done():
+            self._started.set_result(None)
+        if self._is_stopping and self._life is not None:
+            self._life.stop_now() if self._is_stopping_now else self._life.stop()
+
+    def _on_remote_signal(self, signal: str) -> None:
+        if self._is_embedded:
+            logger.warning("remote signal %s is ignored: this worker lives in another program", shown(signal))
+        elif signal == "TSTP":
+            self.quiet()
+        elif signal == "TERM":
+            self.stop_soon()
+        elif signal == "TTIN":
+            logger.warning("stacks, as asked for by a remote signal:\n%s", self.dump_stacks())
+        else:
+            logger.warning("remote signal %s is not known", shown(signal))
+
+    def _emit(self, event: Event) -> None:
+        if self._loop is None or self._loop.is_closed():
+            return
+        task = self._loop.create_task(self._hooks.emit(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _log_fault(course: "asyncio.Task[None]") -> None:
+    if not course.cancelled() and (fault := course.exception()) is not None:
+        logger.critical("the worker has ended by a fault; await worker.wait() raises it", exc_info=fault)
