@@ -5,6 +5,7 @@ of anything leaves every earlier line whole. Nothing is flushed to disk: process
 """
 
 import os
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
@@ -23,6 +24,7 @@ KILLED = "KILLED"
 """A process died of SIGKILL; its number is in `extra`."""
 
 _LINE_LIMIT = 4000
+_opening = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,13 +60,9 @@ class Ledger:
 
     def write(self, name: str, jid: str = "", extra: str = "") -> None:
         """Append one event; when this returns, no death of the process can undo it."""
-        pid = os.getpid()
-        if pid != self._pid:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            path = self.directory / f"{pid}.ledger"
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            self._pid = pid
-        line = f"{time.monotonic_ns()} {pid} {name} {_word(jid)} {' '.join(extra.split())}"
+        if self._pid != os.getpid():
+            self._open()
+        line = f"{time.monotonic_ns()} {self._pid} {name} {_word(jid)} {' '.join(extra.split())}"
         os.write(self._file, line.encode("utf-8", "replace")[:_LINE_LIMIT] + b"\n")
 
     def history(self) -> "History":
@@ -77,10 +75,26 @@ class Ledger:
             os.close(self._file)
         self._pid = 0
 
+    def _open(self) -> None:
+        with _opening:
+            pid = os.getpid()
+            if self._pid == pid:
+                return
+            self.directory.mkdir(parents=True, exist_ok=True)
+            path = self.directory / f"{pid}.ledger"
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._pid = pid
+
 
 def read(directory: str | os.PathLike[str]) -> list[Event]:
     """Return the events of all processes in the order in which they happened."""
     return sorted(event for path in Path(directory).glob("*.ledger") for event in _events_in(path))
+
+
+def read_process(directory: str | os.PathLike[str], pid: int) -> list[Event]:
+    """Return the events that one process wrote."""
+    path = Path(directory) / f"{pid}.ledger"
+    return list(_events_in(path)) if path.exists() else []
 
 
 @dataclass

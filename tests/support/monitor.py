@@ -82,6 +82,4 @@ class Monitor:
         if match is None or int(match["db"]) != self._database or match["source"] == b"lua":
             return
         name, *arguments = (word.decode("utf-8", "replace") for word in _WORD.findall(match["words"]))
-        self.commands.append(
-            SeenCommand(float(match["at"]), match["source"].decode(), name.upper(), tuple(arguments))
-        )
+        self.commands.append(SeenCommand(float(match["at"]), match["source"].decode(), name.upper(), tuple(arguments)))

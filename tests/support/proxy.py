@@ -325,9 +325,7 @@ class _Connection:
 
     async def _connect(self) -> None:
         try:
-            await asyncio.get_running_loop().create_connection(
-                lambda: self.upstream, _HOST, self._upstream_port
-            )
+            await asyncio.get_running_loop().create_connection(lambda: self.upstream, _HOST, self._upstream_port)
         except OSError:
             self.cut()
 
@@ -418,9 +416,7 @@ class _Flow:
 class _End(asyncio.Protocol):
     """One socket of a connection; what is written before it opens waits."""
 
-    def __init__(
-        self, opened: Callable[[], None], received: Callable[[bytes], None], gone: Callable[[], None]
-    ) -> None:
+    def __init__(self, opened: Callable[[], None], received: Callable[[bytes], None], gone: Callable[[], None]) -> None:
         self.is_open = False
         self._opened = opened
         self._received = received

@@ -38,9 +38,7 @@ class Entry:
 
 def dump(client: redis.Redis) -> State:
     """Return everything in the client's database."""
-    return {
-        _text(key): entry for key in sorted(client.scan_iter(count=1000)) if (entry := _read(client, key))
-    }
+    return {_text(key): entry for key in sorted(client.scan_iter(count=1000)) if (entry := _read(client, key))}
 
 
 def restore(client: redis.Redis, state: Mapping[str, Entry]) -> None:

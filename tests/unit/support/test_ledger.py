@@ -78,9 +78,7 @@ def test_a_second_run_is_explained_by_the_death_of_the_first_runner() -> None:
 
 
 def test_overlapping_runs_of_living_processes_are_found() -> None:
-    told = history(
-        "1 START a", "2 START a", "2 END a", "1 END a", "1 START b", "1 FAIL b", "2 START b", "2 END b"
-    )
+    told = history("1 START a", "2 START a", "2 END a", "1 END a", "1 START b", "1 FAIL b", "2 START b", "2 END b")
 
     assert told.overlapping() == {"a"}
     assert told.most_at_once() == 2

@@ -20,9 +20,7 @@ CUT = (redis.ConnectionError, redis.TimeoutError)
 
 def through(proxy: Proxy, redis_server: Database, timeout: float = 5) -> redis.Redis:
     url = proxy.url(redis_server.number)
-    return redis.Redis.from_url(
-        url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=timeout, driver_info=None
-    )
+    return redis.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=timeout, driver_info=None)
 
 
 def test_passes_everything_through(proxy, redis_server, redis_client) -> None:

@@ -27,9 +27,7 @@ def test_parts_messages_however_they_arrive(size: int) -> None:
     splitter = Splitter()
 
     found = [
-        message
-        for begin in range(0, len(stream), size)
-        for message in splitter.feed(stream[begin : begin + size])
+        message for begin in range(0, len(stream), size) for message in splitter.feed(stream[begin : begin + size])
     ]
 
     assert found == MESSAGES
