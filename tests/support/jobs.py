@@ -218,10 +218,14 @@ def _hold_gil(seconds: float) -> None:
     """Keep the interpreter lock for about `seconds` by one call into C."""
     pattern = re.compile(r"(a+)+b")
     portion = "a" * 14 + "c"
-    began = time.perf_counter()
-    pattern.search(portion * 10)
-    each = (time.perf_counter() - began) / 10
-    pattern.search(portion * max(1, round(seconds / each)))
+    # The search costs the same for each portion; how much, depends on the machine.
+    count, took = 5, 0.0
+    while took < 0.05:
+        count *= 2
+        began = time.perf_counter()
+        pattern.search(portion * count)
+        took = time.perf_counter() - began
+    pattern.search(portion * max(1, round(seconds * count / took)))
 
 
 def _soon(count: int, exception: BaseException, payload: dict[str, Any]) -> float:
