@@ -55,9 +55,7 @@ def _import_module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         # A missing import inside the user's module is the user's traceback, not a wrong target.
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise TargetError(
-                f"There is no module {error.name!r} in {Path.cwd()} or on the Python path."
-            ) from None
+            raise TargetError(f"There is no module {error.name!r} in {Path.cwd()} or on the Python path.") from None
         raise _failed_import(name, error) from error
     except (Exception, SystemExit) as error:
         raise _failed_import(name, error) from error
@@ -75,9 +73,7 @@ def _import_file(path: Path) -> ModuleType:
         origin = getattr(known, "__file__", None)
         if origin is not None and Path(origin).resolve() == path:
             return known
-        raise TargetError(
-            f"{path.name!r} cannot be imported, Python already has a module {name!r}: rename it."
-        )
+        raise TargetError(f"{path.name!r} cannot be imported, Python already has a module {name!r}: rename it.")
     if "." in name:
         return _import_module(name)
     spec = importlib.util.spec_from_file_location(name, path)
@@ -120,8 +116,7 @@ def _without_import_frames(error: BaseException) -> BaseException:
     frame = error.__traceback__
     ours = (__file__, importlib.__file__)
     while frame is not None and (
-        frame.tb_frame.f_code.co_filename in ours
-        or "importlib._bootstrap" in frame.tb_frame.f_code.co_filename
+        frame.tb_frame.f_code.co_filename in ours or "importlib._bootstrap" in frame.tb_frame.f_code.co_filename
     ):
         frame = frame.tb_next
     return error.with_traceback(frame)

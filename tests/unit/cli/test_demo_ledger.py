@@ -38,9 +38,7 @@ async def test_the_ledger_is_right_when_every_order_was_done_once(bank, mail_ser
     assert (ledger.completed, ledger.charged_twice, ledger.mailed_twice, ledger.shipped_twice) == (2, 0, 0, 0)
 
 
-async def test_repeated_calls_with_keys_do_nothing_twice_and_a_second_mail_is_counted(
-    bank, mail_server, warehouse
-):
+async def test_repeated_calls_with_keys_do_nothing_twice_and_a_second_mail_is_counted(bank, mail_server, warehouse):
     for order, cents in ORDERS.items():
         await complete(order, cents, bank, mail_server, warehouse)
     await complete(1, 500, bank, mail_server, warehouse)

@@ -33,7 +33,7 @@ class Weather:
     throttled: float = 0.06
     crashed_before: float = 0.04
     crashed_after: float = 0.04
-    slowest: float = 0.03
+    slowest: float = 0.12
 
 
 class _Service:

@@ -1,0 +1,40 @@
+"""What a worker process says of itself when it starts."""
+
+import importlib.metadata
+import logging
+import os
+import platform
+
+from sidelong.app import Sidelong
+from sidelong.core.config import Capsule
+from sidelong.worker.worker import Worker
+
+logger = logging.getLogger("sidelong.cli")
+
+
+def log_banner(app: Sidelong, worker: Worker, target: str) -> None:
+    """Log who serves what, from where and how; and warn of jobs that would wait for ever."""
+    version = importlib.metadata.version("sidelong")
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    logger.info("Sidelong %s on %s, pid %d", version, python, os.getpid())
+    logger.info("App %s with %d jobs, Redis %s", target, len(app.registry), app.store.address)
+    for capsule in worker.capsules:
+        name = "" if capsule.name == "default" else f" in capsule {capsule.name}"
+        logger.info("Serving %d jobs at once%s from %s", capsule.concurrency, name, _describe(capsule))
+    logger.info("TERM or Ctrl-C stops it and gives running jobs %g s; TTIN logs all stacks", worker.config.timeout)
+    if not len(app.registry):
+        logger.warning("The app has no jobs: whatever is fetched fails as unknown and is tried again later")
+    served = {name for capsule in worker.capsules for name, _ in capsule.queues}
+    if left_out := [name for name in app.registry.queues() if name not in served]:
+        logger.warning("Not served here, though jobs of the app go there: %s", ", ".join(left_out))
+
+
+def _describe(capsule: Capsule) -> str:
+    if len(capsule.queues) == 1:
+        return f"queue {capsule.queues[0][0]}"
+    weights = {weight for _, weight in capsule.queues}
+    if weights == {0}:
+        return f"queues {', '.join(name for name, _ in capsule.queues)} (in this order)"
+    if weights == {1}:
+        return f"queues {', '.join(name for name, _ in capsule.queues)} (equal shares)"
+    return f"queues {', '.join(f'{name} (weight {weight})' for name, weight in capsule.queues)}"

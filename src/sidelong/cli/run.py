@@ -1,0 +1,97 @@
+"""`sidelong run`: one worker process, from the command line to its exit status."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sidelong.app import Sidelong, parse_queues
+from sidelong.cli.banner import log_banner
+from sidelong.cli.loading import TargetError, load_app
+from sidelong.cli.logs import configure_logging
+from sidelong.cli.signals import Signals
+from sidelong.errors import ConfigurationError, StoreError
+from sidelong.worker.worker import Worker
+
+logger = logging.getLogger("sidelong.cli")
+
+_EXECUTOR_PATIENCE = 1.0
+"""Seconds for the threads of `asyncio.to_thread` to end after the worker has stopped."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line asks for; what is None or empty stays as the app has it."""
+
+    target: str
+    concurrency: int | None
+    queues: Sequence[str]
+    timeout: float | None
+    redis: str | None
+    verbose: bool
+
+
+def run(options: RunOptions) -> int:
+    """Import the app, run a worker until it is stopped, and return the exit status."""
+    configure_logging(options.verbose)
+    signals = Signals()
+    signals.install()
+    try:
+        # Before the import, so that a wrong queue is told at once.
+        parse_queues(options.queues)
+        with signals.importing():
+            app = load_app(options.target)
+        if options.redis:
+            _redirect(app, options.redis)
+        worker = app.worker(concurrency=options.concurrency, queues=options.queues or None, timeout=options.timeout)
+        log_banner(app, worker, options.target)
+        _serve(worker, signals)
+    except (TargetError, ConfigurationError, StoreError) as error:
+        if signals.stop_requested:
+            # Asked to stop while it started: what failed then is of no interest.
+            return 0
+        if isinstance(error, TargetError):
+            sys.stderr.write(error.traceback)
+        sys.stderr.write(f"sidelong: {error}\n")
+        return 1
+    if stuck := worker.stuck_threads():
+        _leave(f"Jobs that do not end are left behind: {', '.join(stuck)}")
+    logger.info("Stopped")
+    return 0
+
+
+def _redirect(app: Sidelong, url: str) -> None:
+    """Give the app another Redis: a flag beats what the code says, for what jobs enqueue as well."""
+    app.config = replace(app.config, redis_url=url)
+    app._redis = app._store = None
+
+
+def _serve(worker: Worker, signals: Signals) -> None:
+    """Run the worker in an event loop of its own until it has stopped."""
+
+    async def serve() -> None:
+        signals.attach(worker, asyncio.get_running_loop())
+        try:
+            await worker.run()
+        finally:
+            signals.detach()
+
+    with asyncio.Runner() as runner:
+        runner.run(serve())
+        # Closing the loop waits for threads of `asyncio.to_thread`, which nobody can cancel.
+        patience = threading.Timer(_EXECUTOR_PATIENCE, _leave, ["Threads of asyncio.to_thread do not end."])
+        patience.daemon = True
+        patience.start()
+    patience.cancel()
+
+
+def _leave(reason: str) -> None:
+    """End the process as a clean stop does, without waiting for threads that would not end."""
+    logger.warning(reason)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

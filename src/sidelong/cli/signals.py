@@ -1,0 +1,135 @@
+"""What a worker process does on TERM, INT, TSTP and TTIN."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from sidelong.worker.worker import Worker
+
+logger = logging.getLogger("sidelong.cli")
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+_HANDLED = (*_STOP, signal.SIGTSTP, signal.SIGTTIN)
+_HANDLER_ENDS_WITHIN = 0.05
+"""Seconds."""
+
+
+class Signals:
+    """Turns signals into calls on a worker; those that come before there is a worker are kept for it.
+
+    The handlers are Python's, not the event loop's: they are there while user code is imported, they stay
+    until the process ends, and a third TERM or a TTIN works even while a job blocks the loop.
+    """
+
+    def __init__(self) -> None:
+        self._stop_requests = 0
+        self._wants_quiet = False
+        self._is_importing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._worker: Worker | None = None
+        self._previous: dict[int, Callable[[int, FrameType | None], object]] = {}
+
+    @property
+    def stop_requested(self) -> bool:
+        """True once a TERM or INT has come."""
+        return self._stop_requests > 0
+
+    def install(self) -> None:
+        """Take the signals over; a handler that user code has set meanwhile is kept and called first."""
+        for number in _HANDLED:
+            current = signal.getsignal(number)
+            if current == self._receive:
+                continue
+            if callable(current) and current is not signal.default_int_handler:
+                self._previous[number] = current
+            signal.signal(number, self._receive)
+
+    @contextmanager
+    def importing(self) -> Iterator[None]:
+        """While user code is imported a TERM or INT raises SystemExit in it: there is nothing to stop yet."""
+        self._is_importing = True
+        try:
+            yield
+        finally:
+            self._is_importing = False
+            self.install()
+
+    def attach(self, worker: Worker, loop: asyncio.AbstractEventLoop) -> None:
+        """Send signals to `worker` from now on, and those that came before it existed."""
+        self._worker, self._loop = worker, loop
+        if self._wants_quiet:
+            self._in_loop(worker.quiet)
+        if self._stop_requests:
+            self._in_loop(self._stop_soon)
+
+    def detach(self) -> None:
+        """Only count from now on: the worker has stopped, and a late TERM must not spoil the exit status."""
+        self._worker = self._loop = None
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        previous = self._previous.get(number)
+        if previous is not None:
+            previous(number, frame)
+        if number in _STOP:
+            self._stop(number)
+        elif number == signal.SIGTSTP:
+            self._wants_quiet = True
+            if self._worker is not None:
+                self._in_loop(self._worker.quiet)
+        else:
+            # A thread of its own: this handler may have interrupted a write to the stream the log goes to.
+            threading.Thread(target=self._log_stacks, name="sidelong-stacks", daemon=True).start()
+
+    def _stop(self, number: int) -> None:
+        self._stop_requests += 1
+        if self._stop_requests >= 3:
+            os.write(2, b"sidelong: third request to stop, leaving now.\n")
+            os._exit(128 + number)
+        if self._is_importing:
+            sys.exit(0)
+        if self._worker is not None:
+            self._in_loop(self._stop_soon if self._stop_requests == 1 else self._stop_now)
+
+    def _stop_soon(self) -> None:
+        if self._worker is not None:
+            logger.info("Stopping; %d running jobs may end, a second request cancels them", len(self._worker.running))
+            self._worker.stop_soon()
+
+    def _stop_now(self) -> None:
+        if self._worker is not None:
+            logger.info("Stopping now; %d running jobs are cancelled and handed back", len(self._worker.running))
+            self._worker.stop_now()
+
+    def _in_loop(self, call: Callable[[], object]) -> None:
+        if self._loop is None:
+            return
+        try:
+            # Safe from a handler, and wakes a loop that is waiting.
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            # The loop is closed: nothing is left to stop.
+            return
+
+    def _log_stacks(self) -> None:
+        # Until then the main thread's stack would show nothing but the handler that started this thread.
+        time.sleep(_HANDLER_ENDS_WITHIN)
+        worker = self._worker
+        logger.warning("Stacks, as asked by TTIN:\n%s", worker.dump_stacks() if worker else thread_stacks())
+
+
+def thread_stacks() -> str:
+    """Return the stack of every thread but the calling one."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return "\n".join(
+        f"Thread {names.get(ident, ident)}\n{''.join(traceback.format_stack(frame))}"
+        for ident, frame in sys._current_frames().items()
+        if ident != threading.get_ident()
+    )

@@ -1,0 +1,45 @@
+import socket
+
+import pytest
+
+from tests.docs.pages import CHECKOUT, PAGES, Reader, read_blocks, read_commands, read_links
+
+README = CHECKOUT / "README.md"
+
+
+@pytest.fixture
+def reader(tmp_path, redis_server):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return Reader(tmp_path, redis_server, port)
+
+
+def test_the_readme_does_what_it_says(reader):
+    reader.follow(README)
+
+    assert "The ledger is right" in reader.output
+    assert "Welcome, Ada!" in reader.output
+    assert "Welcome, Grace!" in reader.output
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda page: page.name)
+def test_every_snippet_and_command_of_the_docs_runs(page, reader):
+    reader.follow(page)
+
+
+def test_the_readme_has_one_command_for_the_demo_and_one_for_the_suite():
+    commands = [
+        command
+        for block in read_blocks(README)
+        if block.language == "sh"
+        for command in read_commands(block)
+        if command.startswith("python3 -m venv ")
+    ]
+
+    assert [command.rpartition("/")[2] for command in commands] == ["sidelong demo", "python -m pytest"]
+
+
+def test_every_link_to_a_file_leads_somewhere():
+    for page in PAGES:
+        for target in read_links(page):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -1,0 +1,175 @@
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from sidelong.cli.signals import Signals
+
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGTTIN)
+
+
+class StubWorker:
+    """Notes what it is asked, and lets a test wait for it."""
+
+    running = ()
+
+    def __init__(self):
+        self.asked = []
+        self.changed = asyncio.Event()
+
+    def _note(self, what):
+        self.asked.append(what)
+        self.changed.set()
+
+    def stop_soon(self):
+        self._note("stop_soon")
+
+    def stop_now(self):
+        self._note("stop_now")
+
+    def quiet(self):
+        self._note("quiet")
+
+    def dump_stacks(self):
+        self._note("dump_stacks")
+        return "Job 0123 is at line 7"
+
+    async def is_asked(self, what):
+        async with asyncio.timeout(5):
+            while self.asked[-1:] != [what]:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@pytest.fixture
+def signals():
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    signals = Signals()
+    signals.install()
+    yield signals
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+async def test_the_first_request_stops_and_the_second_stops_now(signals):
+    worker = StubWorker()
+    signals.attach(worker, asyncio.get_running_loop())
+
+    send(signal.SIGTERM)
+    await worker.is_asked("stop_soon")
+    send(signal.SIGINT)
+    await worker.is_asked("stop_now")
+
+    assert worker.asked == ["stop_soon", "stop_now"]
+
+
+async def test_tstp_quiets(signals):
+    worker = StubWorker()
+    signals.attach(worker, asyncio.get_running_loop())
+
+    send(signal.SIGTSTP)
+    await worker.is_asked("quiet")
+
+    assert not signals.stop_requested
+
+
+async def test_what_came_before_the_worker_reaches_it(signals):
+    worker = StubWorker()
+    send(signal.SIGTSTP)
+    send(signal.SIGTERM)
+
+    signals.attach(worker, asyncio.get_running_loop())
+    await worker.is_asked("stop_soon")
+
+    assert worker.asked == ["quiet", "stop_soon"]
+
+
+async def test_a_stop_after_the_worker_has_ended_is_only_counted(signals):
+    worker = StubWorker()
+    signals.attach(worker, asyncio.get_running_loop())
+    signals.detach()
+
+    send(signal.SIGTERM)
+    await asyncio.sleep(0)
+
+    assert worker.asked == []
+    assert signals.stop_requested
+
+
+def test_a_stop_during_the_import_ends_it(signals):
+    with pytest.raises(SystemExit) as caught, signals.importing():
+        send(signal.SIGTERM)
+
+    assert caught.value.code == 0
+    assert signals.stop_requested
+
+
+def test_a_handler_that_user_code_has_set_is_called_too(signals):
+    seen = []
+    with signals.importing():
+        signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+
+    send(signal.SIGTERM)
+
+    assert seen == [signal.SIGTERM]
+    assert signals.stop_requested
+
+
+BLOCKED = """
+import asyncio, signal, sys, time
+from sidelong.cli.signals import Signals
+
+class Worker:
+    def dump_stacks(self):
+        return "job 0123 blocks the loop"
+    def stop_soon(self): ...
+    def stop_now(self): ...
+
+signals = Signals()
+signals.install()
+
+async def main():
+    signals.attach(Worker(), asyncio.get_running_loop())
+    print("blocked", flush=True)
+    time.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def blocked():
+    process = subprocess.Popen(
+        [sys.executable, "-c", BLOCKED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "blocked\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_ttin_logs_the_stacks_while_a_job_blocks_the_loop(blocked):
+    blocked.send_signal(signal.SIGTTIN)
+
+    assert "TTIN" in blocked.stderr.readline()
+    assert blocked.stderr.readline() == "job 0123 blocks the loop\n"
+
+
+def test_a_third_request_ends_a_process_whose_loop_is_blocked(blocked):
+    for _ in range(2):
+        blocked.send_signal(signal.SIGTERM)
+        # The stacks show that the request before was seen: two at the same moment count as one.
+        blocked.send_signal(signal.SIGTTIN)
+        assert "TTIN" in blocked.stderr.readline()
+        blocked.stderr.readline()
+
+    blocked.send_signal(signal.SIGTERM)
+
+    assert blocked.wait(timeout=10) == 128 + signal.SIGTERM
