@@ -128,6 +128,8 @@ class RedisLink:
             # Its connection would outlive the link; those who wait for it are told.
             self._opening.cancel()
             await asyncio.wait({self._opening})
+        if self._opening is not None:
+            self._opening.cancel()
         wire, self._wire = self._wire, None
         if wire is not None:
             await wire.close()

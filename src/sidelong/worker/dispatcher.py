@@ -6,14 +6,12 @@ call per turn settles what finished and takes as many as there are free slots.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from random import Random
 
 import anyio
 
-from sidelong.core import payload
 from sidelong.core.clock import Clock
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import Delivery
@@ -30,7 +28,6 @@ logger = logging.getLogger("sidelong.worker")
 _SETTLE_AGAIN_AFTER = 0.5
 _REGISTER_AGAIN_AFTER = 1.0
 _AFTER_FAULT = 60.0
-_RECENT = 10_000
 _REPORT_EVERY = 10.0
 
 
@@ -65,14 +62,14 @@ class Dispatcher:
         self._context = context
         self._unregistered = unregistered
         self._order = QueueOrder(dict(capsule.queues), random)
-        self._rank = {place: rank for rank, place in enumerate(self._order.order())}
+        by_weight = sorted(range(len(self.names)), key=lambda place: -capsule.queues[place][1])
+        self._rank = {place: rank for rank, place in enumerate(by_weight)}
         self._fetcher: Fetcher
         self._wake = asyncio.Event()
         self._arrivals: list[Arrival] = []
         self._finished: list[Delivery] = []
         self._held: set[Delivery] = set()
         self._running: set[Delivery] = set()
-        self._recent: deque[str] = deque(maxlen=_RECENT)
         self._has_more = False
         self._is_fetching = True
         self._ended = StopFlag()
@@ -120,15 +117,11 @@ class Dispatcher:
             self._finished.append(delivery)
         self._wake.set()
 
-    def end(self) -> None:
-        """Return from `run` as soon as everything is settled."""
-        self._ended.set()
-        self._wake.set()
-
     def give_up(self) -> None:
-        """Return from `run` even if Redis does not answer."""
+        """Return from `run`: what is not settled by now is left to recovery."""
+        self._ended.set()
         self._fetcher.give_up()
-        self.end()
+        self._wake.set()
 
     def arrived(self, arrival: Arrival) -> None:
         """Take what a parked wait brought."""
@@ -153,11 +146,9 @@ class Dispatcher:
             StoreError: Redis did not tell what is in the private lists.
         """
         orphans = await self._fetcher.audit(lambda: self.in_memory)
-        recent = frozenset(self._recent) if orphans else frozenset()
         for place, raw in orphans:
             delivery = self._delivery(place, raw)
-            # A failover may bring back what was settled just before it: settled again, not run again.
-            delivery.outcome = DONE if _jid(raw) in recent else HANDED_BACK
+            delivery.outcome = HANDED_BACK
             self._finished.append(delivery)
         if orphans:
             logger.warning("%d jobs were fetched and their replies lost; they go back to their queues", len(orphans))
@@ -167,8 +158,8 @@ class Dispatcher:
     # The loop.
 
     async def run(self) -> None:
-        """Fetch, run and settle until `end`."""
-        while not (self._ended.is_set and self.is_settled):
+        """Fetch, run and settle until `give_up`."""
+        while not self._ended.is_set:
             self._start_arrivals()
             if self._finished or self._should_take():
                 try:
@@ -305,8 +296,6 @@ class Dispatcher:
         elif isinstance(delivery.outcome, Retry | Dead | Dropped):
             self.processed += 1
             self.failed += 1
-        if delivery.item is not None:
-            self._recent.append(delivery.item["jid"])
 
     def _release(self, delivery: Delivery) -> None:
         self._held.discard(delivery)
@@ -348,11 +337,3 @@ class Dispatcher:
         if turn.errors and now - self._reported_at >= _REPORT_EVERY:
             self._reported_at = now
             logger.error("Redis refused part of a turn: %s", "; ".join(shown(e) for e in set(turn.errors)))
-
-
-def _jid(raw: bytes) -> str | None:
-    try:
-        jid = payload.parse(raw).get("jid")
-    except ValueError:
-        return None
-    return jid if isinstance(jid, str) else None

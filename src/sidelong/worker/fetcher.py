@@ -72,6 +72,7 @@ class Fetcher:
         self._ended = StopFlag()
         self._given_up = StopFlag()
         self._unparking: asyncio.Task[None] | None = None
+        self._parked: set[Link] = set()
         self._audit = _Audit(queues, (turns, *parks))
 
     @staticmethod
@@ -126,7 +127,7 @@ class Fetcher:
         """Bring parked waits home: the last slot is taken, or the worker stops fetching."""
         if not self._ended.is_set:
             self._may_park.clear()
-        if self._unparking is None and any(link.sent > link.finished for link in self._parks):
+        if self._unparking is None and self._parked:
             self._unparking = asyncio.get_running_loop().create_task(self._unblock())
             self._unparking.add_done_callback(self._unparked)
 
@@ -141,11 +142,6 @@ class Fetcher:
         """Stop waiting for a Redis that does not answer."""
         self._given_up.set()
 
-    async def close(self) -> None:
-        """Give the connections back."""
-        for link in (self._turns, *self._parks):
-            await link.close()
-
     async def _stand_at(self, place: int) -> None:
         link = self._parks[place]
         attempts = 0
@@ -153,12 +149,15 @@ class Fetcher:
             await self._may_park.wait()
             if self._ended.is_set:
                 return
+            self._parked.add(link)
             try:
                 raw = await self._queues.park(link, place, self._park_for)
             except StoreError as error:
+                self._parked.discard(link)
                 attempts += 1
                 await self._after_failed_park(place, error, attempts)
                 continue
+            self._parked.discard(link)
             attempts = 0
             self._outage.ends()
             if raw is not None:
@@ -180,11 +179,8 @@ class Fetcher:
     async def _unblock(self) -> None:
         pause = 0.01
         # Asked too early, Redis has not begun to wait yet: it is asked again until all are home.
-        while not self._may_park.is_set() or self._ended.is_set:
-            parked = [link for link in self._parks if link.sent > link.finished]
-            if not parked:
-                return
-            for link in parked:
+        while self._parked and (self._ended.is_set or not self._may_park.is_set()):
+            for link in tuple(self._parked):
                 await link.unblock(self._control)
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.5)
@@ -208,14 +204,14 @@ class Fetcher:
         return await self._audit.orphans(self._control, in_memory)
 
     @property
-    def cuts(self) -> int:
-        """How often a connection broke with a command under way: each may have left a wait on the server."""
-        return sum(link.cuts for link in (self._turns, *self._parks))
+    def is_home(self) -> bool:
+        """True when no parked wait can bring anything any more."""
+        return self._ended.is_set and not self._parked
 
     @property
-    def longest_ghost(self) -> float:
-        """Seconds for which a wait that was cut off may still move a job."""
-        return self._park_for
+    def has_ghosts(self) -> bool:
+        """True if a wait was cut off: the server may still answer it, and move a job that nobody awaits."""
+        return bool(self._parked) or any(link.cuts for link in (self._turns, *self._parks))
 
 
 class _Audit:

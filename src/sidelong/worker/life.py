@@ -75,6 +75,7 @@ class Life:
         is_embedded: bool,
         on_signal: Callable[[str], None],
         context: contextvars.Context,
+        threads: JobThreads,
         services: Sequence[Service],
     ) -> None:
         clock = store.clock
@@ -92,7 +93,6 @@ class Life:
         self._stop_now = StopFlag()
         self._over = StopFlag()
         self._handlers: set[asyncio.Task[None]] = set()
-        self.threads = JobThreads()
         self._outage = Outage(store.address, clock.monotonic, self._emit_heartbeat)
 
         retries = Retries(config, clock, hooks, random)
@@ -110,7 +110,7 @@ class Life:
                 hooks=hooks,
                 retries=retries,
                 suspects=suspects,
-                threads=self.threads,
+                threads=threads,
                 is_stopping=lambda: self._stop.is_set,
             )
             dispatcher = Dispatcher(
@@ -213,9 +213,10 @@ class Life:
                 await self._stop.wait()
                 await self._wind_down()
         finally:
-            self._abandon_all()
+            # Only after a fault is anything still running here.
+            for dispatcher in self.dispatchers:
+                dispatcher.cancel(STOP)
             self.heartbeat.end()
-            self.threads.close()
             for link in self._links:
                 await link.close()
             await self.heartbeat.join(0.5)
@@ -231,20 +232,26 @@ class Life:
                 dispatcher.cancel(FENCED if self.is_fenced else STOP)
             await self._until_idle(config.cancel_grace)
         self._abandon_all()
-        for dispatcher in self.dispatchers:
-            dispatcher.end()
         budget = max(_FLUSH_AT_LEAST, min(_FLUSH_WITHIN, latest - self._loop.time()))
+        await self._until(self._is_settled, budget)
         self._over.set()
-        await self._until(lambda: all(d.is_settled for d in self.dispatchers), budget)
         for dispatcher in self.dispatchers:
             dispatcher.give_up()
         await self._leave()
+        # Whatever still waits for a Redis that does not answer ends with its connection.
+        for link in self._links:
+            await link.close()
+
+    def _is_settled(self) -> bool:
+        return all(fetcher.is_home for fetcher in self._fetchers) and all(
+            dispatcher.is_settled for dispatcher in self.dispatchers
+        )
 
     async def _leave(self) -> None:
         """Leave the owners, if Redis answers soon; else recovery takes this identity for dead, and is right."""
         self.heartbeat.end()
         await self.heartbeat.join(0.5)
-        has_ghosts = any(fetcher.cuts for fetcher in self._fetchers)
+        has_ghosts = any(fetcher.has_ghosts for fetcher in self._fetchers)
         leaving = self._loop.create_task(self._leave_owners(_INSPECT_FOR if has_ghosts else 0))
         done, _ = await asyncio.wait({leaving}, timeout=_FLUSH_AT_LEAST)
         if not done:

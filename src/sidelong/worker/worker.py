@@ -21,6 +21,7 @@ from sidelong.errors import StoreError
 from sidelong.store.store import Store
 from sidelong.worker.job_logger import shown
 from sidelong.worker.life import Life, Service
+from sidelong.worker.threads import JobThreads
 
 logger = logging.getLogger("sidelong.worker")
 
@@ -65,6 +66,7 @@ class Worker:
         self._chain = server_chain
         self._services = tuple(services)
         self._version = version
+        self._threads = JobThreads()
         self._is_embedded = False
         self._is_quiet = False
         self._is_stopping = False
@@ -207,7 +209,7 @@ class Worker:
 
     def stuck_threads(self) -> list[str]:
         """Return the `def` jobs that still run in threads, which nobody can interrupt."""
-        return self._life.threads.running() if self._life is not None else []
+        return self._threads.running()
 
     def dump_stacks(self) -> str:
         """Return the stacks of all tasks and threads, with the jobs that run in them."""
@@ -249,6 +251,7 @@ class Worker:
                 self._life = self._new_life(context)
                 await self._run_life(self._life)
         finally:
+            self._threads.close()
             await self._hooks.emit("exit")
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -279,6 +282,7 @@ class Worker:
             is_embedded=self._is_embedded,
             on_signal=self._on_remote_signal,
             context=context,
+            threads=self._threads,
             services=self._services,
         )
 

@@ -6,7 +6,8 @@
 --         queue: to the head of the queue, as `new`      dead: to the dead set, as `new`      drop: nowhere
 -- Result  "alive": it has a lease after all, nothing was done
 --         or, per entry, 1 moved, 0 no longer there, or an error text
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'alive' end
+-- A key that never expires is no lease.
+if redis.call('PTTL', KEYS[1]) >= 0 then return 'alive' end
 local pcall = redis.pcall
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
