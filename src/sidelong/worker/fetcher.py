@@ -161,7 +161,8 @@ class Fetcher:
             attempts = 0
             self._outage.ends()
             if raw is not None:
-                self._may_park.clear()
+                if not self._ended.is_set:
+                    self._may_park.clear()
                 self._arrived((place, raw))
 
     async def _after_failed_park(self, place: int, error: StoreError, attempts: int) -> None:
