@@ -146,7 +146,6 @@ class Endpoint:
             socket_connect_timeout=self._connect_timeout,
             retry=Retry(NoBackoff(), 0),
             client_name=f"{self._client_name}:beat",
-            driver_info=None,
         )
         return redis.Redis(connection_pool=pool)
 

@@ -18,7 +18,7 @@ from sidelong.client.client import Client
 from sidelong.client.registry import Registry
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import Delivery
-from sidelong.core.lifecycle import Hooks
+from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.middleware import Chain
 from sidelong.errors import StoreError
 from sidelong.store.link import Link
@@ -43,6 +43,7 @@ _FLUSH_WITHIN = 2.0
 _FLUSH_AT_LEAST = 0.5
 _INSPECT_FOR = 86_400
 _AFTER_FAULT = 5.0
+_SERVICES_END_WITHIN = 1.0
 
 
 class Service(Protocol):
@@ -57,6 +58,7 @@ class Life:
 
     Args:
         on_signal: called with remote signals.
+        emit: calls the handlers of a lifecycle event without waiting for them.
         version: what the process record shows.
     """
 
@@ -74,6 +76,7 @@ class Life:
         version: str,
         is_embedded: bool,
         on_signal: Callable[[str], None],
+        emit: Callable[[Event], None],
         context: contextvars.Context,
         threads: JobThreads,
         services: Sequence[Service],
@@ -92,8 +95,8 @@ class Life:
         self._stop = StopFlag()
         self._stop_now = StopFlag()
         self._over = StopFlag()
-        self._handlers: set[asyncio.Task[None]] = set()
-        self._outage = Outage(store.address, clock.monotonic, self._emit_heartbeat)
+        self._emit = emit
+        self._outage = Outage(store.address, clock.monotonic, self._is_back)
 
         retries = Retries(config, clock, hooks, random)
         suspects = Suspects()
@@ -198,10 +201,9 @@ class Life:
             StoreError: the registration failed.
         """
         try:
-            self._outage.ends()
             await self.heartbeat.start()
             started()
-            self._emit_heartbeat()
+            self._emit("heartbeat")
             async with anyio.create_task_group() as services:
                 for dispatcher, fetcher in zip(self.dispatchers, self._fetchers, strict=True):
                     services.start_soon(dispatcher.run)
@@ -212,13 +214,14 @@ class Life:
                     services.start_soon(self._keep_running, partial(service.run, self._stop))
                 await self._stop.wait()
                 await self._wind_down()
+                # Only code of others can still be under way: middleware of a due job, or a feature's service.
+                services.cancel_scope.deadline = anyio.current_time() + _SERVICES_END_WITHIN
         finally:
             # Only after a fault is anything still running here.
             for dispatcher in self.dispatchers:
                 dispatcher.cancel(STOP)
             self.heartbeat.end()
-            for link in self._links:
-                await link.close()
+            await self._close_links()
             await self.heartbeat.join(0.5)
 
     async def _wind_down(self) -> None:
@@ -239,6 +242,9 @@ class Life:
             dispatcher.give_up()
         await self._leave()
         # Whatever still waits for a Redis that does not answer ends with its connection.
+        await self._close_links()
+
+    async def _close_links(self) -> None:
         for link in self._links:
             await link.close()
 
@@ -335,13 +341,8 @@ class Life:
     def _register_again(self) -> None:
         self.heartbeat.beat_soon()
 
-    def _emit_heartbeat(self) -> None:
+    def _is_back(self) -> None:
         self._emit("heartbeat")
-
-    def _emit(self, event: str) -> None:
-        task = self._loop.create_task(self._hooks.emit(event))  # type: ignore[arg-type]
-        self._handlers.add(task)
-        task.add_done_callback(self._handlers.discard)
 
     # How it is put together.
 

@@ -26,6 +26,7 @@ from sidelong.worker.threads import JobThreads
 logger = logging.getLogger("sidelong.worker")
 
 _READY_WITHIN_BEATS = 3
+_HANDLERS_END_WITHIN = 1.0
 
 
 class Worker:
@@ -75,7 +76,7 @@ class Worker:
         self._started: asyncio.Future[None] | None = None
         self._course: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._handlers: set[asyncio.Task[None]] = set()
 
     # Running.
 
@@ -253,7 +254,8 @@ class Worker:
         finally:
             self._threads.close()
             await self._hooks.emit("exit")
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._handlers:
+                await asyncio.wait(self._handlers, timeout=_HANDLERS_END_WITHIN)
 
     async def _run_life(self, life: Life) -> None:
         if self._is_quiet:
@@ -281,6 +283,7 @@ class Worker:
             version=self._version,
             is_embedded=self._is_embedded,
             on_signal=self._on_remote_signal,
+            emit=self._emit,
             context=context,
             threads=self._threads,
             services=self._services,
@@ -309,8 +312,8 @@ class Worker:
         if self._loop is None or self._loop.is_closed():
             return
         task = self._loop.create_task(self._hooks.emit(event))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._handlers.add(task)
+        task.add_done_callback(self._handlers.discard)
 
 
 def _log_fault(course: "asyncio.Task[None]") -> None:
