@@ -1,0 +1,66 @@
+"""Enqueue: how fast one process stores jobs."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from benchmarks.payloads import JOB
+from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, tell
+from sidelong import Job, Sidelong
+
+_COROUTINES = 50
+
+Way = Callable[[Job[[int], object], int], Awaitable[object]]
+
+
+async def one_by_one(job: Job[[int], object], jobs: int) -> None:
+    """Await each call before the next."""
+    for number in range(jobs):
+        await job.enqueue(number)
+
+
+async def at_once(job: Job[[int], object], jobs: int) -> None:
+    """Let fifty coroutines enqueue, each one by one, as fifty web requests do."""
+    await asyncio.gather(*(one_by_one(job, jobs // _COROUTINES) for _ in range(_COROUTINES)))
+
+
+async def many(job: Job[[int], object], jobs: int) -> None:
+    """Enqueue all in one call."""
+    await job.enqueue_many((number,) for number in range(jobs))
+
+
+_WAYS: dict[str, Way] = {"one by one": one_by_one, "50 coroutines at once": at_once, "enqueue_many": many}
+
+
+async def measure(settings: Settings) -> Measures:
+    """Enqueue, once for warm-up and once for the clock, and return the pace."""
+    way, jobs = _WAYS[settings["way"]], settings["jobs"]
+    async with Sidelong(settings["url"]) as app:
+
+        @app.job(name=JOB)
+        async def noop(number: int) -> None:
+            """Do nothing."""
+
+        await way(noop, jobs // 10)
+        began, cpu_began = time.perf_counter(), time.process_time()
+        await way(noop, jobs)
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+    return {"jobs/s": jobs / seconds, "CPU µs/job": cpu / jobs * 1e6}
+
+
+WORKLOAD = Workload(
+    name="enqueue",
+    about="one process stores jobs",
+    cases=(
+        Case("one by one", {"way": "one by one"}, 5_000),
+        Case("50 coroutines at once", {"way": "50 coroutines at once"}, 20_000),
+        Case("enqueue_many", {"way": "enqueue_many"}, 50_000),
+    ),
+    measure="jobs/s",
+    module="benchmarks.enqueue",
+    quick=1_000,
+)
+
+
+if __name__ == "__main__":
+    tell(asyncio.run(measure(read_settings())))
