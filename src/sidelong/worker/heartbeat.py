@@ -30,6 +30,8 @@ _TICK = 0.2
 _AFTER_FAILURE = 1.0
 _SLOW_ROUND_TRIP_US = 50_000
 _SLOW_IN_A_ROW = 5
+_WORK_LIMIT = 1_000_000
+"""The most bytes of payloads that one beat carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ class Heartbeat:
                 "lag_ms": round(self._watchdog.lag * 1000),
                 "classes": self._classes,
             },
-            work=dict(_work(delivery) for delivery in running),
+            work=_work(running),
         )
 
     def _measure(self, seconds: float) -> None:
@@ -252,14 +254,24 @@ def _mode(capsule: Capsule) -> str:
     return QueueOrder(dict(capsule.queues), Random()).mode
 
 
-def _work(delivery: Delivery) -> tuple[str, bytes]:
-    # Any short text will do for a thread id (wire-format §1.4); an address is unique while the job runs.
-    entry = {
-        "queue": delivery.queue,
-        "payload": delivery.raw.decode("utf-8", "replace"),
-        "run_at": int(delivery.started_at),
-    }
-    return format(id(delivery) ^ os.getpid(), "x"), serialization.dumps(entry)
+def _work(running: Sequence[Delivery]) -> dict[str, bytes]:
+    """Return the work entries (wire-format §9.3); a beat must stay small, so large payloads lose their arguments."""
+    entries: dict[str, bytes] = {}
+    left = _WORK_LIMIT
+    for delivery in running:
+        raw = delivery.raw
+        if len(raw) > left and delivery.item is not None:
+            raw = serialization.dumps({**delivery.item, "args": ["(too large to show here)"]})
+        left -= len(raw)
+        # Any short text will do for a thread id (wire-format §1.4); an address is unique while the job runs.
+        entries[format(id(delivery) ^ os.getpid(), "x")] = serialization.dumps(
+            {
+                "queue": delivery.queue,
+                "payload": raw.decode("utf-8", "replace"),
+                "run_at": int(delivery.started_at),
+            }
+        )
+    return entries
 
 
 def resident_kb() -> int:
