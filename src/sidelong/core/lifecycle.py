@@ -102,9 +102,7 @@ class Hooks:
         """Tell every death handler that the job in `payload` will not run again."""
         for handler in tuple(self.death_handlers):
             if failure := await _guarded(handler, payload, exception):
-                await self.report_error(
-                    failure, {"context": f"death handler {_name(handler)}", "job": payload}
-                )
+                await self.report_error(failure, {"context": f"death handler {_name(handler)}", "job": payload})
 
 
 async def _guarded(handler: Callable[..., Any], *args: Any) -> BaseException | None:
@@ -119,7 +117,8 @@ async def _guarded(handler: Callable[..., Any], *args: Any) -> BaseException | N
         if task is not None and task.cancelling():
             raise
         return error
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        # The last two would end the event loop, and every job in it.
         return error
     return None
 

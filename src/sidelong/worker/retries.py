@@ -1,11 +1,13 @@
 """What a failure becomes: another attempt, the dead set, or nothing."""
 
+import asyncio
 import base64
 import inspect
 import logging
 import math
 import traceback
 import zlib
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -96,9 +98,7 @@ class Retries:
         hook = job.options.retry_in if job is not None else None
         if hook is not None:
             try:
-                chosen: Any = hook(count, error, item)
-                if inspect.isawaitable(chosen):
-                    chosen = await chosen
+                chosen = await _answer(hook, count, error, item)
             except (Discard, Kill) as choice:
                 return choice
             except Exception as fault:
@@ -121,9 +121,7 @@ class Retries:
         hook = job.options.retries_exhausted if job is not None else None
         if hook is not None:
             try:
-                answer: Any = hook(item, error)
-                if inspect.isawaitable(answer):
-                    answer = await answer
+                answer = await _answer(hook, item, error)
                 if answer in ("discard", Discard) or isinstance(answer, Discard):
                     keep = False
             except Discard:
@@ -156,6 +154,21 @@ class Retries:
         else:
             return None
         return encode_backtrace(error, limit)
+
+
+async def _answer(hook: Callable[..., Any], *args: Any) -> Any:
+    """Call a hook and return its answer; what would end this task or the event loop is raised as a RuntimeError."""
+    try:
+        answer = hook(*args)
+        return await answer if inspect.isawaitable(answer) else answer
+    except asyncio.CancelledError as error:
+        # One that the hook made itself is a fault like any other; ours must go on its way.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("the hook was cancelled from inside") from error
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"the hook raised {type(error).__name__}") from error
 
 
 def _jitter_share(chosen: float) -> float:
