@@ -99,6 +99,16 @@ class Sidelong:
             self._store = Store(self.config, self._redis)
         return self._store
 
+    def use_redis(self, url: str) -> None:
+        """Use another Redis than the one given so far, for pushes as well as for workers.
+
+        Raises:
+            ConfigurationError: the address cannot be used.
+        """
+        self.config = replace(self.config, redis_url=url)
+        self._redis = None
+        self._store = Store(self.config)
+
     @overload
     def job(self, target: type[C], /) -> type[C]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
     @overload
@@ -190,9 +200,7 @@ class Sidelong:
         """
         install = getattr(feature, "install", feature)
         if not callable(install):
-            raise ConfigurationError(
-                f"{feature!r} is no feature: it has no install(app) and cannot be called"
-            )
+            raise ConfigurationError(f"{feature!r} is no feature: it has no install(app) and cannot be called")
         install(self)
 
     def worker(

@@ -6,9 +6,9 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sidelong.app import Sidelong, parse_queues
+from sidelong.app import parse_queues
 from sidelong.cli.banner import log_banner
 from sidelong.cli.loading import TargetError, load_app
 from sidelong.cli.logs import configure_logging
@@ -45,7 +45,8 @@ def run(options: RunOptions) -> int:
         with signals.importing():
             app = load_app(options.target)
         if options.redis:
-            _redirect(app, options.redis)
+            # A flag beats what the code says, for what jobs enqueue as well.
+            app.use_redis(options.redis)
         worker = app.worker(concurrency=options.concurrency, queues=options.queues or None, timeout=options.timeout)
         log_banner(app, worker, options.target)
         _serve(worker, signals)
@@ -61,12 +62,6 @@ def run(options: RunOptions) -> int:
         _leave(f"Jobs that do not end are left behind: {', '.join(stuck)}")
     logger.info("Stopped")
     return 0
-
-
-def _redirect(app: Sidelong, url: str) -> None:
-    """Give the app another Redis: a flag beats what the code says, for what jobs enqueue as well."""
-    app.config = replace(app.config, redis_url=url)
-    app._redis = app._store = None
 
 
 def _serve(worker: Worker, signals: Signals) -> None:

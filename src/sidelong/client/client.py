@@ -197,9 +197,7 @@ class Client:
         is_flat = not has_containers(template)
         for args, at in timed:
             if not isinstance(args, list | tuple):
-                raise TypeError(
-                    "each job of a bulk push must be a list or tuple of arguments, as in [[1], [2]]"
-                )
+                raise TypeError("each job of a bulk push must be a list or tuple of arguments, as in [[1], [2]]")
             # A middleware that adds a tag to one job must not add it to all.
             item = template.copy() if is_flat else copy.deepcopy(template)
             item["args"] = list(args)

@@ -101,9 +101,7 @@ class Job(Generic[P, R]):
         """
         return await self._submit(self._signature.bind(args, kwargs))
 
-    async def enqueue_in(
-        self, delay: float | timedelta, /, *args: P.args, **kwargs: P.kwargs
-    ) -> JobRef | None:
+    async def enqueue_in(self, delay: float | timedelta, /, *args: P.args, **kwargs: P.kwargs) -> JobRef | None:
         """Enqueue the job once `delay` (seconds or a timedelta) has passed; see `enqueue`.
 
         Raises:
@@ -148,9 +146,7 @@ class Job(Generic[P, R]):
         if isinstance(arguments, Sequence):
             # All of them are at hand: a wrong one is found before the first is enqueued.
             bound = list(bound)
-        jids = await self._client.submit_many(
-            self._template, bound, batch_size=batch_size, at=at, spread=spread
-        )
+        jids = await self._client.submit_many(self._template, bound, batch_size=batch_size, at=at, spread=spread)
         return [None if jid is None else JobRef(jid) for jid in jids]
 
     def with_options(self, **options: Any) -> "Job[P, R]":
@@ -165,9 +161,7 @@ class Job(Generic[P, R]):
         return other
 
     @overload
-    async def inline(
-        self: "Job[P, Coroutine[Any, Any, T]]", *args: P.args, **kwargs: P.kwargs
-    ) -> T | None: ...
+    async def inline(self: "Job[P, Coroutine[Any, Any, T]]", *args: P.args, **kwargs: P.kwargs) -> T | None: ...
     @overload
     async def inline(self, *args: P.args, **kwargs: P.kwargs) -> R | None: ...
     async def inline(self, *args: Any, **kwargs: Any) -> Any:
@@ -242,9 +236,7 @@ def check_function(function: Any) -> None:
     if not callable(function):
         raise JobDefinitionError(f"{function!r} cannot be a job: it cannot be called")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise JobDefinitionError(
-            f"{function.__qualname__} cannot be a job: it yields, and nobody would iterate"
-        )
+        raise JobDefinitionError(f"{function.__qualname__} cannot be a job: it yields, and nobody would iterate")
 
 
 def is_coroutine_function(function: Callable[..., Any]) -> bool:

@@ -40,9 +40,7 @@ class JobClass:
         return current_context()
 
     @classmethod
-    def enqueue(
-        cls: type[HasPerform[P]], *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, JobRef | None]:
+    def enqueue(cls: type[HasPerform[P]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, JobRef | None]:
         """Enqueue the job with these arguments; see `Job.enqueue`."""
         return job_of(cls).enqueue(*args, **kwargs)
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 from sidelong.client.job import Job
@@ -29,8 +29,7 @@ class Registry:
             owner = self._find(name)
             if owner is not None and not _is_redefinition(owner, job):
                 raise JobDefinitionError(
-                    f"two jobs would be called {name!r}: {_origin(owner)} and {_origin(job)}; "
-                    "give one another name="
+                    f"two jobs would be called {name!r}: {_origin(owner)} and {_origin(job)}; give one another name="
                 )
         if replaced is not None:
             self._aliases = {alias: owner for alias, owner in self._aliases.items() if owner is not replaced}
@@ -92,7 +91,16 @@ def _main_module() -> str:
     if spec is not None:
         return str(spec.name)
     file = getattr(main, "__file__", None)
-    return PurePath(file).stem if file else "__main__"
+    return _module_of(Path(file).absolute()) if file else "__main__"
+
+
+def _module_of(file: Path) -> str:
+    parts = [file.stem]
+    folder = file.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts)
 
 
 def _is_redefinition(old: AnyJob, new: AnyJob) -> bool:

@@ -31,9 +31,7 @@ def instant(when: float | datetime) -> float:
     """
     if isinstance(when, datetime):
         if when.utcoffset() is None:
-            raise ValueError(
-                "a datetime without a time zone does not say when: use datetime.now(UTC) or astimezone()"
-            )
+            raise ValueError("a datetime without a time zone does not say when: use datetime.now(UTC) or astimezone()")
         return when.timestamp()
     if isinstance(when, bool) or not isinstance(when, int | float):
         raise TypeError(f"a time must be an aware datetime or epoch seconds, not {type(when).__name__}")

@@ -2,9 +2,7 @@
 
 from random import Random
 
-_MAX_COUNT = (
-    236  # waits a century; a larger number can only come from a damaged payload, and no date could show it
-)
+_MAX_COUNT = 236  # waits a century; a larger number can only come from a damaged payload, and no date could show it
 
 
 def retry_delay(count: int, random: Random) -> float:

@@ -84,9 +84,7 @@ class JobOptions:
             ConfigurationError: an option cannot work; the message says which and why.
         """
         given = {name: value for layer in layers for name, value in layer.items()}
-        known = {
-            name: _CHECKS[name](value) for name in _CHECKS if (value := given.pop(name, None)) is not None
-        }
+        known = {name: _CHECKS[name](value) for name in _CHECKS if (value := given.pop(name, None)) is not None}
         extra = {name: _extra(name, value) for name, value in given.items() if value is not None}
         return cls(**known, extra=MappingProxyType(extra))
 

@@ -84,9 +84,7 @@ def retry_count(item: dict[str, Any]) -> int | None:
     return count if type(count) is int and abs(count) < 1_000_000_000 else None
 
 
-def record_failure(
-    item: dict[str, Any], *, queue: str, error: BaseException, backtrace: str | None, now: float
-) -> int:
+def record_failure(item: dict[str, Any], *, queue: str, error: BaseException, backtrace: str | None, now: float) -> int:
     """Write a failure into `item` (wire-format §7) and return the new `retry_count`."""
     retry_queue = item.get("retry_queue")
     item["queue"] = retry_queue if type(retry_queue) is str and retry_queue else queue

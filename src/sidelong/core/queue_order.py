@@ -63,9 +63,7 @@ def _mode(weights: Mapping[str, int]) -> Mode:
     if values == {0}:
         return "strict"
     if 0 in values:
-        raise ConfigurationError(
-            f"queue weights must be all 0 (strict order) or all at least 1: {_listed(weights)}"
-        )
+        raise ConfigurationError(f"queue weights must be all 0 (strict order) or all at least 1: {_listed(weights)}")
     return "random" if values == {1} else "weighted"
 
 

@@ -133,7 +133,7 @@ class Endpoint:
     def blocking_client(self, *, timeout: float) -> "redis.Redis":
         """Return a client for a thread: one connection, short waits, and no retries of its own."""
         options = {key: value for key, value in self._options.items() if key != "connection_class"}
-        kind: type[redis.Connection] | type[redis.UnixDomainSocketConnection] = redis.Connection
+        kind: Any = redis.Connection
         if "path" in options:
             kind = redis.UnixDomainSocketConnection
         elif self._ssl:

@@ -55,6 +55,7 @@ class Link(Protocol):
         Raises:
             Unavailable: there is no connection and none could be opened; nothing was sent.
         """
+        ...
 
     async def unblock(self, via: "Link") -> None:
         """Make a command that blocks on this link answer at once; failing to is harmless: it ends by itself.
