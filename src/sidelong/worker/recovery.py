@@ -1,7 +1,7 @@
 """Give back the in-flight jobs of dead processes; bury the one that kills them.
 
 A worker is dead when its lease was missing at every look for the length of the grace, by this observer's own
-monotonic clock, while this observer's connection was well and the server has been the same for longer than a
+monotonic clock, while this observer's own beats got through and the server has been the same for longer than a
 lease and a grace. One pause of Redis makes every lease expire at once: none of that is a death.
 """
 
@@ -22,6 +22,7 @@ from sidelong.worker.stop import StopFlag
 logger = logging.getLogger("sidelong.worker")
 
 _AT_ONCE = 100
+_NOBODY = -1
 
 
 class Recovery:
@@ -83,13 +84,16 @@ class Recovery:
             return
         for error in sighting.errors:
             logger.error("the owners of in-flight jobs cannot be read: %s", shown(error))
-        missing = [identity for identity in sighting.missing if identity != self._identity]
+        # A Redis that answers but refuses to write (a replica, no disk, no replicas) lets every lease run out, ours
+        # included: who cannot get its own beats through judges nobody.
+        missing = [] if self._identity in sighting.missing else sighting.missing
         self._missing_since = {who: self._missing_since.get(who, now) for who in missing}
         dead = [who for who in missing if now - self._missing_since[who] >= self._config.recovery_grace]
         for identity in dict.fromkeys((*dead, *sighting.holding)):
             if self._stop.is_set:
                 return
-            await self._recover(identity)
+            # Not an owner any more, yet holding entries: a wait that outlived it in Redis moved them there.
+            await self._recover(identity, is_death=identity in missing)
 
     # Who is dead.
 
@@ -115,7 +119,7 @@ class Recovery:
 
     # What it leaves behind.
 
-    async def _recover(self, identity: str) -> None:
+    async def _recover(self, identity: str, *, is_death: bool) -> None:
         queues = await self._owners.bury(identity, by=self._identity)
         if queues is None:
             return
@@ -123,7 +127,7 @@ class Recovery:
         total = sum(map(len, held.values()))
         if total:
             logger.warning("worker %s is dead; its %d jobs go back to their queues", shown(identity), total)
-        blamed = self._blamed_count(held)
+        blamed = self._blamed_count(held) if is_death else _NOBODY
         # The innocent go first: if this process dies half way, those that are left are still the ones to blame.
         for is_blamed in (False, True):
             for queue, entries in held.items():
