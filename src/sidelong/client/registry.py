@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sidelong.client.job import Job
+from sidelong.core.display import shown
 from sidelong.errors import JobDefinitionError, UnknownJobError
 
 AnyJob = Job[..., Any]
@@ -44,7 +45,7 @@ class Registry:
         """
         if (job := self._find(name)) is not None:
             return job
-        raise UnknownJobError(f"no registered job is called {name!r}")
+        raise UnknownJobError(f"no registered job is called {shown(name)!r}")
 
     def queues(self) -> tuple[str, ...]:
         """Return the queues that the jobs are enqueued to, retries included, in the order of registration."""

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
+from sidelong.core import payload
+
 
 class Context:
     """The execution that is running: who it is, which attempt, and whether it should end.
@@ -35,11 +37,7 @@ class Context:
     @property
     def enqueued_at(self) -> float | None:
         """When the job entered its queue, in epoch seconds; None if the payload does not say."""
-        value = self.item.get("enqueued_at")
-        if type(value) is float:
-            return value
-        # Sidekiq 8 writes integer milliseconds (wire-format §1.3).
-        return value / 1000 if type(value) is int else None
+        return payload.instant(self.item.get("enqueued_at"))
 
     @property
     def tags(self) -> Sequence[str]:

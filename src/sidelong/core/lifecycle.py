@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar, get_args
 
+from sidelong.core.display import shown
+from sidelong.core.payload import error_message
 from sidelong.errors import ConfigurationError
 
 logger = logging.getLogger("sidelong")
@@ -32,13 +34,13 @@ def log_error(exception: BaseException, context: Mapping[str, Any]) -> None:
     place = context.get("context", "error")
     job = context.get("job")
     # The arguments stay out of the log: they may hold secrets.
-    which = f" ({job.get('class')} {job.get('jid')})" if isinstance(job, Mapping) else ""
+    which = f" ({shown(job.get('class'))} {shown(job.get('jid'))})" if isinstance(job, Mapping) else ""
     logger.error(
         "%s%s: %s: %s",
         place,
         which,
         type(exception).__name__,
-        exception,
+        shown(error_message(exception)),
         exc_info=(type(exception), exception, exception.__traceback__),
     )
 

@@ -84,6 +84,17 @@ def retry_count(item: dict[str, Any]) -> int | None:
     return count if type(count) is int and abs(count) < 1_000_000_000 else None
 
 
+def instant(value: Any) -> float | None:
+    """Return a stored time in epoch seconds; None if it is none.
+
+    Sidekiq 8 writes integer milliseconds where its predecessors write float seconds (wire-format §1.3).
+    """
+    if type(value) is int:
+        # A larger number is no date, and may be more than a float holds.
+        return value / 1000 if abs(value) < 10**18 else None
+    return value if type(value) is float else None
+
+
 def record_failure(item: dict[str, Any], *, queue: str, error: BaseException, backtrace: str | None, now: float) -> int:
     """Write a failure into `item` (wire-format §7) and return the new `retry_count`."""
     retry_queue = item.get("retry_queue")

@@ -15,12 +15,12 @@ import anyio
 from sidelong.core.clock import Clock
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import Delivery
+from sidelong.core.display import shown
 from sidelong.core.outcome import DONE, HANDED_BACK, LOST, Dead, Dropped, Lost, Retry, Rewritten
 from sidelong.core.queue_order import QueueOrder
 from sidelong.store.queues import Turn
 from sidelong.worker.executor import Executor
 from sidelong.worker.fetcher import Arrival, Fetcher, GaveUp
-from sidelong.worker.job_logger import shown
 from sidelong.worker.stop import StopFlag
 
 logger = logging.getLogger("sidelong.worker")

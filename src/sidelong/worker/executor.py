@@ -11,12 +11,13 @@ from sidelong.core.clock import Clock
 from sidelong.core.config import Config
 from sidelong.core.context import Context, enter
 from sidelong.core.delivery import Delivery
+from sidelong.core.display import shown
 from sidelong.core.identity import new_jid
 from sidelong.core.lifecycle import Hooks
 from sidelong.core.middleware import Chain, Step, compose
 from sidelong.core.outcome import BURIED, DONE, HANDED_BACK, LOST, Outcome, Rewritten
 from sidelong.errors import InvalidPayloadError, JobTimeoutError
-from sidelong.worker.job_logger import JobLogger, shown
+from sidelong.worker.job_logger import JobLogger
 from sidelong.worker.retries import Retries
 from sidelong.worker.suspects import Suspects
 from sidelong.worker.threads import JobThreads

@@ -14,10 +14,10 @@ import anyio
 
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
+from sidelong.core.display import shown
 from sidelong.errors import Refused, ReplyLost, StoreError
 from sidelong.store.link import Link
 from sidelong.store.queues import Batch, CapsuleQueues, Turn
-from sidelong.worker.job_logger import shown
 from sidelong.worker.outage import Outage
 from sidelong.worker.stop import StopFlag
 

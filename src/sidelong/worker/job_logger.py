@@ -4,10 +4,10 @@ import logging
 from typing import Any
 
 from sidelong.core import payload
+from sidelong.core.display import shown
 
 logger = logging.getLogger("sidelong.job")
 
-_SHOWN = 200
 _LEVELS = logging.getLevelNamesMapping() | {"FATAL": logging.CRITICAL}
 
 
@@ -52,13 +52,3 @@ class JobLogger:
             shown(item.get("jid")),
             seconds,
         )
-
-
-def shown(value: Any) -> str:
-    """Return a value from Redis as one short line: it may hold anything."""
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    text = str(value)
-    if len(text) > _SHOWN:
-        text = text[:_SHOWN] + "..."
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

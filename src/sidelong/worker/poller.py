@@ -8,11 +8,11 @@ from typing import Any
 from sidelong.client.client import Client
 from sidelong.core import backoff, payload, serialization
 from sidelong.core.config import Config
+from sidelong.core.display import shown
 from sidelong.core.lifecycle import Hooks
 from sidelong.core.options import DEFAULT_QUEUE
 from sidelong.errors import InvalidPayloadError, StoreError
 from sidelong.store.sets import DueSet, Move, TimedSets
-from sidelong.worker.job_logger import shown
 from sidelong.worker.outage import Outage
 from sidelong.worker.stop import StopFlag
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from sidelong.core import payload, serialization
 from sidelong.core.clock import Clock
 from sidelong.core.config import Config
+from sidelong.core.display import shown
 from sidelong.core.lifecycle import Hooks
 from sidelong.errors import InvalidPayloadError, StoreError
 from sidelong.store.processes import Owners, Salvage, Sighting
-from sidelong.worker.job_logger import shown
 from sidelong.worker.outage import Outage
 from sidelong.worker.stop import StopFlag
 

@@ -16,10 +16,10 @@ from sidelong.core import backoff, payload, serialization
 from sidelong.core.clock import Clock
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
+from sidelong.core.display import shown
 from sidelong.core.lifecycle import Hooks
 from sidelong.core.outcome import DROPPED, Dead, Discard, Kill, Outcome, Retry, RetryIn
 from sidelong.errors import UnknownJobError
-from sidelong.worker.job_logger import shown
 
 logger = logging.getLogger("sidelong.worker")
 
@@ -84,10 +84,9 @@ class Retries:
         retry_for = item.get("retry_for")
         if isinstance(retry_for, int | float) and not isinstance(retry_for, bool) and retry_for > 0:
             # As in Sidekiq 8.1: the time takes the place of the count.
-            failed_at = item.get("failed_at")
-            if isinstance(failed_at, int):
-                failed_at = failed_at / 1000  # Sidekiq 8 writes milliseconds
-            return isinstance(failed_at, float) and now - failed_at > retry_for
+            failed_at = payload.instant(item.get("failed_at"))
+            if failed_at is not None:
+                return now - failed_at > retry_for
         return count >= allowed
 
     # How long until then.

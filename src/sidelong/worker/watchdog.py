@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from sidelong.core import payload
 from sidelong.core.delivery import Delivery
-from sidelong.worker.job_logger import shown
+from sidelong.core.display import shown
 
 logger = logging.getLogger("sidelong.worker")
 

@@ -14,12 +14,12 @@ from sidelong.client.registry import Registry
 from sidelong.core import payload
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
+from sidelong.core.display import shown
 from sidelong.core.identity import new_identity
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.middleware import Chain
 from sidelong.errors import StoreError
 from sidelong.store.store import Store
-from sidelong.worker.job_logger import shown
 from sidelong.worker.life import Life, Service
 from sidelong.worker.threads import JobThreads
 
