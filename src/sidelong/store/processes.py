@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from sidelong.core.config import Config
-from sidelong.errors import ReplyLost
+from sidelong.errors import Refused, ReplyLost
 from sidelong.store import keys
 from sidelong.store.link import Link, Word
 from sidelong.store.scripts import Scripts
@@ -81,6 +81,7 @@ class Heart:
 
         Raises:
             BeatFailed: it did not get through; beating again is always safe.
+            Refused: Redis answered with an error; likewise.
         """
         words: list[Word] = [
             self._identity,
@@ -98,6 +99,8 @@ class Heart:
             words += (tid, entry)
         try:
             reply = self._scripts.beat.run_blocking(self._client, self._keys, words)
+        except ResponseError as error:
+            raise Refused(str(error)) from error
         except (RedisError, OSError) as error:
             raise BeatFailed(str(error) or type(error).__name__) from error
         if reply[0] == b"buried":

@@ -20,7 +20,7 @@ from sidelong.core.clock import Clock
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.queue_order import QueueOrder
-from sidelong.errors import StoreError
+from sidelong.errors import Refused, StoreError
 from sidelong.store.processes import Beat, BeatAnswer, BeatFailed, Heart
 from sidelong.worker.watchdog import Watchdog
 
@@ -157,7 +157,7 @@ class Heartbeat:
         started = self._clock.monotonic()
         try:
             answer = self._heart.beat(self._record())
-        except BeatFailed as error:
+        except (BeatFailed, Refused) as error:
             self._loop.call_soon_threadsafe(self._fail, error)
             return False
         except Exception as error:

@@ -8,10 +8,13 @@ from sidelong.errors import Refused
 logger = logging.getLogger("sidelong.worker")
 
 _REPEAT_AFTER = 60.0
+_SELDOM = 5.0
 
 
 class Outage:
     """Shared by all parts of a worker, so that twenty connections do not log the same outage twenty times.
+
+    A Redis that answers and refuses to write is an outage too, and only a write that succeeds ends that one.
 
     Args:
         address: the address without credentials.
@@ -26,7 +29,9 @@ class Outage:
         self._monotonic = monotonic
         self._on_back = on_back
         self._since: float | None = None
-        self._last_line = 0.0
+        self._is_refusal = False
+        self._is_told = False
+        self._told_at = -_REPEAT_AFTER
 
     @property
     def is_on(self) -> bool:
@@ -38,18 +43,30 @@ class Outage:
         now = self._monotonic()
         if self._since is None:
             self._since = now
-        elif now - self._last_line < _REPEAT_AFTER:
+            self._is_told = False
+        self._is_refusal = self._is_refusal or isinstance(error, Refused)
+        # A network that breaks and heals many times a second must not fill the log.
+        if now - self._told_at < (_REPEAT_AFTER if self._is_told else _SELDOM):
             return
-        self._last_line = now
-        trouble = "refuses" if isinstance(error, Refused) else "is out of reach"
+        self._is_told = True
+        self._told_at = now
+        trouble = "refuses" if self._is_refusal else "is out of reach"
         logger.error("Redis %s; running jobs go on, and nothing is lost: %s", trouble, error)
 
     def ends(self) -> None:
-        """Take note that a call succeeded."""
+        """Take note that a call that writes succeeded."""
         if self._since is None:
             return
         away = self._monotonic() - self._since
         self._since = None
-        logger.warning("Redis at %s answers again after %.1f s", self._address, away)
+        self._is_refusal = False
+        if self._is_told:
+            self._told_at = self._monotonic()
+            logger.warning("Redis at %s answers again after %.1f s", self._address, away)
         if self._on_back is not None:
             self._on_back()
+
+    def is_reached(self) -> None:
+        """Take note that a call that only reads succeeded."""
+        if not self._is_refusal:
+            self.ends()

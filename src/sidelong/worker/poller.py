@@ -59,7 +59,7 @@ class Poller:
                 self._outage.begins(error)
                 pause = self._config.poll_interval
             else:
-                self._outage.ends()
+                self._outage.is_reached()
             await self._stop.sleep(pause)
 
     async def poll(self) -> float:

@@ -64,7 +64,7 @@ class Recovery:
                 self._outage.begins(error)
                 self._forget()
             else:
-                self._outage.ends()
+                self._outage.is_reached()
             await self._stop.sleep(self._config.recovery_interval * random.uniform(0.8, 1.0))
 
     async def look(self) -> None:
