@@ -1,6 +1,7 @@
 """Queues: push, park, and the turn that settles and takes."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -325,6 +326,10 @@ def _runs(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Word], i
     ordered: list[Delivery] = []
     words: list[Word] = []
     for (operation, place), group in groups.items():
+        if operation == "back":
+            # To the head one by one: the job that was taken first ends nearest to it, as it was.
+            group.reverse()
+            group.sort(key=lambda delivery: delivery.started_at or math.inf, reverse=True)
         ordered += group
         words += (operation, place, len(group))
         if operation in _PLAIN:
