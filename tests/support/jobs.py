@@ -112,6 +112,14 @@ def hold_thread(gate: str) -> None:
 # Jobs that fail, or ask for another end.
 
 
+async def fail_at(gate: str) -> None:
+    """Runs until the test creates the file `gate`, then fails."""
+    with recorded():
+        while not Path(gate).exists():
+            await asyncio.sleep(0.005)
+        raise RuntimeError("the gate is open")
+
+
 async def fail_times(count: int) -> None:
     with recorded():
         attempt = current_context().attempt
@@ -239,6 +247,7 @@ JOBS: dict[Callable[..., Any], dict[str, Any]] = {
     hold: {},
     in_thread: {},
     hold_thread: {},
+    fail_at: {},
     fail_times: {"retry_in": _soon},
     always_fail: {},
     discard: {},
