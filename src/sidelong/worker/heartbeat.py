@@ -133,14 +133,18 @@ class Heartbeat:
 
     def _run(self) -> None:
         next_beat = self._clock.monotonic()
+        overslept = 0.0
         try:
             while not self._ended.is_set() and not self._loop.is_closed():
-                self._watchdog.check()
+                self._watchdog.check(overslept)
                 now = self._clock.monotonic()
                 if now >= next_beat or self._sooner.is_set():
                     self._sooner.clear()
                     next_beat = now + (self._config.beat_interval if self._beat() else self._retry_after)
-                self._sooner.wait(max(0.0, min(_TICK, next_beat - self._clock.monotonic())))
+                now = self._clock.monotonic()
+                wakes_at = max(now, min(now + _TICK, next_beat))
+                self._sooner.wait(wakes_at - now)
+                overslept = self._clock.monotonic() - wakes_at
         except RuntimeError:
             # call_soon_threadsafe: the loop was closed under us.
             pass

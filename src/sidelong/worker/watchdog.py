@@ -6,6 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 from sidelong.core import payload
 from sidelong.core.delivery import Delivery
@@ -15,6 +16,18 @@ logger = logging.getLogger("sidelong.worker")
 
 _AGAIN_AFTER = 10.0
 _JOBS_NAMED = 20
+
+
+def _stack_with_source(frame: FrameType) -> str:
+    return "".join(traceback.format_stack(frame))
+
+
+def _bare_stack(frame: FrameType) -> str:
+    lines = [
+        f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}'
+        for frame, line in traceback.walk_stack(frame)
+    ]
+    return "\n".join(reversed(lines))
 
 
 class Watchdog:
@@ -54,13 +67,27 @@ class Watchdog:
         """True while the loop turns."""
         return self.lag < self._threshold
 
-    def check(self) -> None:
+    def check(self, overslept: float = 0.0) -> None:
         """Ask the loop for a sign of life, or warn if it owes one; called from the watching thread.
+
+        Args:
+            overslept: seconds by which the watching thread woke up late. C code that keeps the interpreter lock
+                stops this thread as well: it can only tell afterwards.
 
         Raises:
             RuntimeError: the loop is closed.
         """
         now = self._monotonic()
+        if overslept >= self._threshold:
+            self._lag = overslept
+            self._asked_at = None
+            # The lock is ours for a moment only, and reading source lines gives it away: the job would be over
+            # before it is named.
+            self._warn(
+                f"the whole process stood still for {overslept:.1f} s: it was frozen, or the interpreter lock was kept",
+                _bare_stack,
+            )
+            return
         if self._asked_at is None:
             self._asked_at = now
             self._warn_at = self._threshold
@@ -69,23 +96,20 @@ class Watchdog:
         blocked_for = now - self._asked_at
         if blocked_for >= self._warn_at:
             self._warn_at = blocked_for + _AGAIN_AFTER
-            self._warn(blocked_for)
+            self._warn(f"the event loop has been blocked for {blocked_for:.1f} s")
 
     def _answer(self) -> None:
         if self._asked_at is not None:
             self._lag = self._monotonic() - self._asked_at
             self._asked_at = None
 
-    def _warn(self, blocked_for: float) -> None:
+    def _warn(self, what: str, written: Callable[[FrameType], str] = _stack_with_source) -> None:
+        culprit = self._culprit()
         frame = sys._current_frames().get(self._thread_id)
-        stack = "".join(traceback.format_stack(frame)) if frame is not None else "(no stack)\n"
+        stack = written(frame) if frame is not None else "(no stack)"
         del frame
         logger.warning(
-            "the event loop has been blocked for %.1f s by %s; everything in this process waits."
-            " Its thread is here:\n%s",
-            blocked_for,
-            self._culprit(),
-            stack.rstrip(),
+            "%s by %s; everything in this process waits. Its thread is here:\n%s", what, culprit, stack.rstrip()
         )
 
     def _culprit(self) -> str:
