@@ -1,0 +1,71 @@
+"""A job that blocks the event loop, or holds the interpreter, is named; and nobody takes its worker for dead."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import pytest
+import redis
+
+from tests.support import redis_state, seeding
+from tests.support.eventually import eventually_sync
+from tests.support.ledger import Ledger
+from tests.support.processes import WorkerOptions, WorkerProcess
+from tests.support.redis_server import Database
+
+# The line that the stack must show.
+WHERE = {"sleep": "time.sleep(seconds)", "python": "while time.monotonic() < deadline", "regex": "in _hold_gil"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("ways", "seconds", "overrides"),
+    [
+        pytest.param(("sleep", "python"), 15.0, {}, id="sleep-and-python"),
+        # A thread cannot beat without the interpreter: its lease must last longer than that.
+        pytest.param(("regex",), 10.0, {"lease_ttl": 30.0}, id="regex"),
+    ],
+)
+def test_a_blocked_loop_is_named_and_loses_and_doubles_nothing(
+    redis_server: Database,
+    redis_client: redis.Redis,
+    ledger: Ledger,
+    ways: Sequence[str],
+    seconds: float,
+    overrides: dict[str, float],
+) -> None:
+    with ExitStack() as stack:
+        blocked = {
+            way: stack.enter_context(
+                WorkerProcess(
+                    WorkerOptions(redis=redis_server.url, ledger=ledger, queues=[way], overrides=overrides),
+                )
+            )
+            for way in ways
+        }
+        observer = stack.enter_context(
+            WorkerProcess(WorkerOptions(redis=redis_server.url, ledger=ledger, queues=["default"]))
+        )
+        jobs = [seeding.payload("block_loop", seconds, way, queue=way) for way in ways]
+        beside = [seeding.payload("sleep_for", 1.0, queue=way) for way in ways for _ in range(5)]
+        # One that waits longer than a lease and a grace without blocking anything.
+        patient = seeding.payload("sleep_for", 6.0)
+        jids = seeding.push(redis_client, patient, *beside)
+        eventually_sync(lambda: set(jids) <= ledger.history().runs.keys(), 15)
+        blockers = seeding.push(redis_client, *jobs)
+        eventually_sync(lambda: ledger.history().ends.keys() >= {*blockers, *jids}, 3 * seconds)
+        eventually_sync(lambda: not redis_state.payloads(redis_state.dump(redis_client)), 15)
+        logs = {way: process.log() for way, process in blocked.items()}
+
+        history = ledger.history()
+        assert not history.lost([*blockers, *jids])
+        assert not history.ran_twice()
+        assert int(redis_client.get("stat:processed") or 0) == len(blockers) + len(jids)
+        assert "is dead" not in "".join([observer.log(), *logs.values()])
+
+    for way, jid in zip(ways, blockers, strict=True):
+        log = logs[way]
+        named_at = log.index(f"by job block_loop {jid}")
+        assert WHERE[way] in log[named_at:]
+        # The lines of a log are in order.
+        assert named_at < log.index(f"done class=block_loop jid={jid}")
+        print(next(line for line in log.splitlines() if jid in line and "WARNING" in line))
