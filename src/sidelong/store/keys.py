@@ -46,6 +46,11 @@ def settled(identity: str) -> str:
     return f"sidelong:settled:{identity}"
 
 
+def alone(identity: str) -> str:
+    """Jid of the job that a worker last ran alone, because two crashes pointed at it."""
+    return f"sidelong:alone:{identity}"
+
+
 def process(identity: str) -> str:
     """Hash that Sidekiq's pages read: one heartbeat."""
     return identity
@@ -104,6 +109,7 @@ CATALOGUE = (
     Key(rf"sidelong:owner-queues:{_IDENTITY}", "set"),
     Key(rf"sidelong:inflight:{_IDENTITY}:.+", "list"),
     Key(rf"sidelong:settled:{_IDENTITY}", "hash", DAY),
+    Key(rf"sidelong:alone:{_IDENTITY}", "string", DAY),
     Key(r"sidelong:buried", "zset", DAY),
     Key(r"sidelong:recovery", "string", 60),
 )

@@ -205,6 +205,17 @@ class Owners:
             return None
         return [answer.decode("utf-8", "replace") if type(answer) is bytes else answer for answer in reply]
 
+    async def mark_alone(self, identity: str, jid: str) -> None:
+        """Note that a worker is about to run a job alone, because two crashes point at it."""
+        await self._scripts.mark.run(self._link, (keys.alone(identity),), (jid, keys.DAY))
+
+    async def alone(self, identity: str) -> str | None:
+        """Return the jid that a worker last marked; None if there is none, or it cannot be read."""
+        (jid,) = await self._link.pipeline([("GET", keys.alone(identity))])
+        if isinstance(jid, ReplyLost):
+            raise jid
+        return jid.decode("utf-8", "replace") if isinstance(jid, bytes) else None
+
     async def leave(self, identity: str, queues: Sequence[str], *, inspect_for: float = 0) -> bool:
         """Take an identity out of the owners if its lists are empty.
 

@@ -63,3 +63,4 @@ class Scripts:
         self.bury = Script("bury", has_flags=has_flags)
         self.recover = Script("recover", has_flags=has_flags)
         self.leave = Script("leave", has_flags=has_flags)
+        self.mark = Script("mark", has_flags=has_flags)

@@ -70,7 +70,7 @@ class Executor:
             job = self._registry.get(payload.wire_class(item))
             if payload.CRASHES in item:
                 crashes = payload.crashes_within(item, self._config.crash_window, delivery.started_at)
-                async with self._suspects.admit(len(crashes)):
+                async with self._suspects.admit(item["jid"], len(crashes)):
                     await self._run(delivery, job, item)
             else:
                 await self._run(delivery, job, item)

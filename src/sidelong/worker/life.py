@@ -99,9 +99,10 @@ class Life:
         self._outage = Outage(store.address, clock.monotonic, self._is_back)
 
         retries = Retries(config, clock, hooks, random)
-        suspects = Suspects()
         self._links: list[Link] = []
         self._control = self._link(store, "control")
+        self._owners = store.owners(self._link(store, "recovery"))
+        suspects = Suspects(partial(self._owners.mark_alone, identity))
         self.dispatchers: list[Dispatcher] = []
         self._fetchers: list[Fetcher] = []
         for capsule in capsules:
@@ -136,7 +137,6 @@ class Life:
             random=random,
             stop=self._quiet,
         )
-        self._owners = store.owners(self._link(store, "recovery"))
         self._recovery = Recovery(
             owners=self._owners,
             identity=identity,

@@ -7,7 +7,7 @@ lease and a grace. One pause of Redis makes every lease expire at once: none of 
 
 import logging
 import random
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sidelong.core import payload, serialization
 from sidelong.core.clock import Clock
@@ -18,11 +18,24 @@ from sidelong.errors import InvalidPayloadError, StoreError
 from sidelong.store.processes import Owners, Salvage, Sighting
 from sidelong.worker.outage import Outage
 from sidelong.worker.stop import StopFlag
+from sidelong.worker.suspects import ALONE_FROM
 
 logger = logging.getLogger("sidelong.worker")
 
 _AT_ONCE = 100
-_NOBODY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Blame:
+    """Whom a death is laid at: jobs with the highest crash count among those that had begun.
+
+    Attributes:
+        count: that crash count; None for nobody.
+        alone: jid of the suspect that ran alone; others like it were waiting, and had not begun.
+    """
+
+    count: int | None
+    alone: str | None
 
 
 class Recovery:
@@ -127,29 +140,32 @@ class Recovery:
         total = sum(map(len, held.values()))
         if total:
             logger.warning("worker %s is dead; its %d jobs go back to their queues", shown(identity), total)
-        blamed = self._blamed_count(held) if is_death else _NOBODY
+        blame = await self._blame(identity, held) if is_death else _Blame(None, None)
         # The innocent go first: if this process dies half way, those that are left are still the ones to blame.
         for is_blamed in (False, True):
             for queue, entries in held.items():
-                await self._give_back(identity, queue, entries, blamed, is_blamed=is_blamed)
+                await self._give_back(identity, queue, entries, blame, is_blamed=is_blamed)
         if await self._owners.leave(identity, queues):
             self._missing_since.pop(identity, None)
 
-    def _blamed_count(self, held: dict[str, list[bytes]]) -> int:
-        """Return the highest crash count among the jobs: only jobs with it are blamed for this crash."""
-        return max((len(self._crashes(raw)) for entries in held.values() for raw in entries), default=0)
+    async def _blame(self, identity: str, held: dict[str, list[bytes]]) -> _Blame:
+        alone = await self._owners.alone(identity)
+        counts = (self._count(raw, alone) for entries in held.values() for raw in entries)
+        return _Blame(max((count for count in counts if count is not None), default=None), alone)
 
-    def _crashes(self, raw: bytes) -> Sequence[float]:
+    def _count(self, raw: bytes, alone: str | None) -> int | None:
+        """Return how many crashes a job has seen, None if it had not begun in the process that died."""
         try:
             item = payload.parse(raw)
         except InvalidPayloadError:
-            return ()
-        return payload.crashes_within(item, self._config.crash_window, self._clock.now())
+            return 0
+        count = len(payload.crashes_within(item, self._config.crash_window, self._clock.now()))
+        return None if count >= ALONE_FROM and item.get("jid") != alone else count
 
     async def _give_back(
-        self, identity: str, queue: str, entries: list[bytes], blamed: int, *, is_blamed: bool
+        self, identity: str, queue: str, entries: list[bytes], blame: _Blame, *, is_blamed: bool
     ) -> None:
-        chosen = [raw for raw in entries if (len(self._crashes(raw)) == blamed) is is_blamed]
+        chosen = [raw for raw in entries if self._is_blamed(raw, blame) is is_blamed]
         for first in range(0, len(chosen), _AT_ONCE):
             # The newest entries come first, so that the oldest end nearest the head of the queue.
             salvages = [self._salvage(raw, is_blamed=is_blamed) for raw in chosen[first : first + _AT_ONCE]]
@@ -161,6 +177,9 @@ class Recovery:
                     logger.error("a job of dead worker %s stays where it is: %s", shown(identity), shown(result))
                 elif result and salvage.to != "queue":
                     await self._report_buried(salvage)
+
+    def _is_blamed(self, raw: bytes, blame: _Blame) -> bool:
+        return blame.count is not None and self._count(raw, blame.alone) == blame.count
 
     def _salvage(self, raw: bytes, *, is_blamed: bool) -> Salvage:
         try:
