@@ -161,7 +161,7 @@ def test_a_worker_frozen_past_its_lease_changes_nothing_when_it_thaws(
     state = redis_state.dump(redis_client)
     assert processed(redis_client) == 23
     assert redis_client.get("stat:failed") == b"10"
-    assert redis_state.places(state) == dict.fromkeys(jids[10:], ["retry"])
+    assert redis_state.places(state) == {jid: ["retry"] for jid in jids[10:]}
     assert new.rsplit(":", 1)[0] == old.rsplit(":", 1)[0]
     assert "others took this worker for dead" in frozen.log()
     print(f"{len(history.ended_twice())} of 20 frozen jobs ended twice")
