@@ -1,11 +1,12 @@
 import ast
+import inspect
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sidelong.store import counters, keys
+from sidelong.store import keys
 
 CHECKOUT = Path(__file__).parents[2]
 SOURCES = CHECKOUT / "src" / "sidelong"
@@ -24,7 +25,6 @@ SHORTENED = re.compile(
     r"|params?|pos|prev|proc|ptr|recv|req|resp?|ret|sig|src|srv|tmp|vals?",
     re.IGNORECASE,
 )
-IDENTITY = "host:1:0123456789ab"
 
 
 def named(path: Path) -> str:
@@ -110,19 +110,11 @@ def test_key_names_are_written_in_one_file():
 
 
 def test_every_key_is_declared_once():
-    constants = [value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)]
-    used = [key for key in constants if not key.startswith("_") and "[" not in key]
-    with_an_identity = (
-        keys.lease,
-        keys.owner_queues,
-        keys.settled,
-        keys.process,
-        keys.work,
-        keys.workers,
-        keys.signals,
-    )
-    used += [key(IDENTITY) for key in with_an_identity]
-    used += [keys.inflight(IDENTITY, "a:b"), keys.queue("a:b"), *counters.counter_keys(0.0)]
+    samples = {"identity": "host:1:0123456789ab", "name": "a:b", "queue_name": "a:b", "counter": keys.FAILED}
+    samples["day"] = "2026-01-31"
+    made = [make for make in vars(keys).values() if inspect.isfunction(make) and make.__module__ == keys.__name__]
+    used = [make(**{name: samples[name] for name in inspect.signature(make).parameters}) for make in made]
+    used += [value for name, value in vars(keys).items() if name.isupper() and name[0] != "_" and type(value) is str]
 
     for key in used:
         rows = [row for row in keys.CATALOGUE if re.fullmatch(row.pattern, key)]
