@@ -126,8 +126,8 @@ class Sighting:
     Attributes:
         missing: identities that own lists and have no lease.
         holding: buried identities whose lists hold entries again.
-        server: Redis' run id, empty if it does not tell.
-        uptime: seconds since that server started, None if it does not tell.
+        server: Redis' run id, empty if it does not tell or nobody is missing.
+        uptime: seconds since that server started, None likewise.
         errors: keys that could not be read.
     """
 
@@ -163,7 +163,8 @@ class Owners:
             (keys.lease(""), keys.owner_queues(""), keys.inflight("", "")[:-1]),
         )
         missing, holding, errors = ([word.decode("utf-8", "replace") for word in part] for part in reply)
-        run_id, uptime = await self._server()
+        # Nobody is missing most of the time, and then it does not matter which server says so.
+        run_id, uptime = await self._server() if missing or holding else ("", None)
         return Sighting(missing, holding, run_id, uptime, errors)
 
     async def bury(self, identity: str, *, by: str) -> list[str] | None:

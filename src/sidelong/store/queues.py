@@ -298,20 +298,13 @@ class CapsuleQueues:
 
     async def sizes(self, link: Link) -> list[int | Refused]:
         """Return how many payloads each private list holds, an error where a list cannot be read."""
-        answers = await link.pipeline([("LLEN", inflight) for _, inflight in self.lists])
-        return _without_losses(answers)
+        answers = await self._scripts.sizes.run(link, [inflight for _, inflight in self.lists], ())
+        return [answer if isinstance(answer, int) else Refused(answer.decode("utf-8", "replace")) for answer in answers]
 
     async def entries(self, link: Link, place: int) -> list[bytes]:
         """Return the payloads of one private list."""
         entries: list[bytes] = await link.call("LRANGE", self.lists[place][1], 0, -1)
         return entries
-
-
-def _without_losses(answers: list[Any]) -> list[Any]:
-    for answer in answers:
-        if isinstance(answer, ReplyLost):
-            raise answer
-    return answers
 
 
 def _runs(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Word], int]:

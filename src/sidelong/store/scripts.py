@@ -56,6 +56,7 @@ class Scripts:
 
     def __init__(self, *, has_flags: bool = True) -> None:
         self.turn = Script("turn", has_flags=has_flags)
+        self.sizes = Script("sizes", has_flags=has_flags)
         self.due = Script("due", has_flags=has_flags)
         self.promote = Script("promote", has_flags=has_flags)
         self.beat = Script("beat", has_flags=has_flags)
