@@ -3,15 +3,11 @@
 import asyncio
 import contextvars
 import logging
-import sys
-import threading
-import traceback
 from collections.abc import Sequence
 from types import TracebackType
 
 from sidelong.client.client import Client
 from sidelong.client.registry import Registry
-from sidelong.core import payload
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
@@ -20,6 +16,7 @@ from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.middleware import Chain
 from sidelong.errors import StoreError
 from sidelong.store.store import Store
+from sidelong.worker import stacks
 from sidelong.worker.life import Life, Service
 from sidelong.worker.threads import JobThreads
 
@@ -214,25 +211,7 @@ class Worker:
 
     def dump_stacks(self) -> str:
         """Return the stacks of all tasks and threads, with the jobs that run in them."""
-        jobs = {delivery.task: delivery for delivery in self.running}
-        parts = []
-        for task in asyncio.all_tasks(self._loop) if self._loop is not None else ():
-            delivery = jobs.get(task)
-            title = f"task {task.get_name()}"
-            if delivery is not None and delivery.item is not None:
-                title += f" runs {shown(payload.job_class(delivery.item))} jid={shown(delivery.item.get('jid'))}"
-            frames = task.get_stack()
-            lines = [line for frame in frames for line in traceback.format_stack(frame, limit=1)]
-            parts.append(f"{title}\n{''.join(lines)}")
-        busy = {entry.rsplit(" in thread ", 1)[1]: entry for entry in self.stuck_threads()}
-        stacks = sys._current_frames()
-        for thread in threading.enumerate():
-            frame = stacks.get(thread.ident or 0)
-            title = f"thread {thread.name}"
-            if thread.name in busy:
-                title += f" runs {shown(busy[thread.name].rsplit(' in thread ', 1)[0])}"
-            parts.append(f"{title}\n{''.join(traceback.format_stack(frame)) if frame else ''}")
-        return "\n".join(parts)
+        return stacks.dump(self._loop, self.running, self.stuck_threads())
 
     # Its course.
 
