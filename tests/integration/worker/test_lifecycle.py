@@ -1,0 +1,440 @@
+"""A worker's course: events, embedding, services, faults, probes."""
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from sidelong import Sidelong, StoreError
+from sidelong.worker.stop import StopFlag
+from tests.integration.worker.site import Lines, Site
+from tests.support.eventually import eventually
+
+EVENTS = ["startup", "heartbeat", "beat", "quiet", "shutdown", "exit"]
+
+
+def record(app: Sidelong, names: list[str] = EVENTS) -> list[str]:
+    seen: list[str] = []
+    for name in names:
+
+        @app.on(name)
+        def note(name: str = name) -> None:
+            seen.append(name)
+
+    return seen
+
+
+async def test_events_come_in_order(site: Site) -> None:
+    app = site.app(beat_interval=0.05)
+    seen = record(app)
+
+    async with app:
+        async with app.worker():
+            await eventually(lambda: "beat" in seen)
+        after_stop = list(dict.fromkeys(seen))
+
+    assert after_stop == EVENTS
+    assert [seen.count(name) for name in ("startup", "heartbeat", "quiet", "shutdown", "exit")] == [1, 1, 1, 1, 1]
+
+
+async def test_startup_comes_before_the_first_job_and_exit_after_the_last(site: Site) -> None:
+    app = site.app()
+    seen: list[str] = []
+
+    @app.on("startup")
+    async def prepare() -> None:
+        await asyncio.sleep(0.02)
+        seen.append("startup")
+
+    @app.on("exit")
+    async def tidy() -> None:
+        seen.append("exit")
+
+    @app.job(name="Job")
+    async def job() -> None:
+        seen.append("job begins")
+        await asyncio.sleep(0.05)
+        seen.append("job ends")
+
+    site.push("Job")
+    async with app, app.worker():
+        await eventually(lambda: "job begins" in seen)
+
+    assert seen == ["startup", "job begins", "job ends", "exit"]
+    assert site.is_drained()
+
+
+async def test_handlers_of_the_end_run_in_reverse_order(site: Site) -> None:
+    app = site.app()
+    seen: list[str] = []
+    for name in ("startup", "shutdown", "exit"):
+        for number in (1, 2):
+
+            @app.on(name)  # type: ignore[arg-type]
+            def note(word: str = f"{name} {number}") -> None:
+                seen.append(word)
+
+    async with app, app.worker():
+        pass
+
+    assert seen == ["startup 1", "startup 2", "shutdown 2", "shutdown 1", "exit 2", "exit 1"]
+
+
+async def test_quiet_fetches_no_more_and_lets_jobs_go_on(site: Site) -> None:
+    app = site.app(beat_interval=0.05)
+    gate = asyncio.Event()
+    ended: list[str] = []
+
+    @app.job(name="Job")
+    async def job(word: str) -> None:
+        await gate.wait()
+        ended.append(word)
+
+    seen = record(app)
+    site.push("Job", "first", jid="1" * 24)
+    async with app, app.worker(concurrency=2) as worker:
+        await eventually(lambda: len(worker.running) == 1)
+        worker.quiet()
+        worker.quiet()
+        site.push("Job", "second", jid="2" * 24)
+        site.client.zadd("retry", {site.push("Job", "third", jid="3" * 24, queue="due"): 1.0})
+        is_told = await eventually(lambda: site.client.hget(str(worker.identity), "quiet") == b"true")
+        gate.set()
+        await eventually(lambda: site.counter("stat:processed") == 1)
+        beats = seen.count("beat")
+        await eventually(lambda: seen.count("beat") > beats + 2)
+        ready = worker.is_ready
+
+    assert is_told
+    assert not ready
+    assert ended == ["first"]
+    assert len(site.queue()) == 1
+    assert site.client.zcard("retry") == 1
+    assert seen.count("quiet") == 1
+
+
+async def test_a_startup_handler_that_raises_keeps_the_worker_from_starting(site: Site) -> None:
+    app = site.app()
+
+    @app.on("startup")
+    async def fail() -> None:
+        raise LookupError("no database")
+
+    site.push("Job")
+    async with app:
+        with pytest.raises(LookupError, match="no database"):
+            async with app.worker():
+                pytest.fail("it must not start")
+        with pytest.raises(LookupError, match="no database"):
+            await app.worker().run()
+
+    assert len(site.queue()) == 1
+    assert not site.client.exists("processes", "sidelong:owners")
+
+
+@pytest.mark.parametrize("event", ["heartbeat", "beat", "quiet", "shutdown", "exit"])
+async def test_other_handlers_that_raise_are_reported_and_stop_nothing(site: Site, event: Any) -> None:
+    app = site.app(beat_interval=0.05)
+    told: list[dict[str, Any]] = []
+    ran: list[str] = []
+    app.error_handler(lambda error, context: told.append(context))
+
+    @app.on(event)
+    def fail() -> None:
+        raise LookupError("no")
+
+    @app.job(name="Job")
+    async def job() -> None:
+        ran.append("job")
+
+    site.push("Job")
+    async with app, app.worker():
+        await eventually(lambda: ran)
+        if event in ("heartbeat", "beat"):
+            await eventually(lambda: told)
+
+    assert {context["event"] for context in told} == {event}
+    assert site.is_drained()
+
+
+async def test_no_store_at_the_start_is_an_error_of_the_start() -> None:
+    app = Sidelong("redis://127.0.0.1:1/0", connect_timeout=0.5)
+
+    async with app:
+        with pytest.raises(StoreError):
+            async with app.worker():
+                pytest.fail("it must not start")
+        with pytest.raises(StoreError):
+            await app.worker().run()
+
+
+async def test_a_worker_runs_once(site: Site) -> None:
+    app = site.app()
+
+    async with app:
+        async with app.worker() as worker:
+            pass
+        with pytest.raises(RuntimeError, match="a worker runs once"):
+            await worker.run()
+
+
+# Faults.
+
+
+class Broken:
+    """A service that fails in a way no guard may swallow."""
+
+    def __init__(self, fault: BaseException) -> None:
+        self.fault = fault
+        self.begin = asyncio.Event()
+
+    async def run(self, stop: StopFlag) -> None:
+        await self.begin.wait()
+        raise self.fault
+
+
+class HeavyError(BaseException):
+    pass
+
+
+async def test_a_fault_reaches_whoever_waits_and_leaves_the_host_alone(site: Site, log: Lines) -> None:
+    app = site.app()
+    service = Broken(HeavyError("beyond repair"))
+    app.services.append(service)
+    gate = asyncio.Event()
+
+    @app.job(name="Held")
+    async def held() -> None:
+        await gate.wait()
+
+    raw = site.push("Held", jid="1" * 24)
+    async with app, app.worker() as worker:
+        await eventually(lambda: len(worker.running) == 1)
+        service.begin.set()
+        with pytest.raises(BaseExceptionGroup) as caught:
+            await worker.wait()
+        # The body of the host goes on.
+        await asyncio.sleep(0)
+        is_ended = True
+
+    assert is_ended
+    assert caught.value.subgroup(HeavyError) is not None
+    assert [record for record in log.records if record.levelname == "CRITICAL"]
+    # What it was running is in its private list, for others to recover, or back in the queue.
+    assert [*site.queue(), *site.inflight()] == [raw]
+    site.client.flushdb()
+
+
+async def test_a_service_that_fails_is_reported_and_begun_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidelong.worker.life._AFTER_FAULT", 0.01)
+    app = site.app()
+    told: list[str] = []
+    runs: list[StopFlag] = []
+    app.error_handler(lambda error, context: told.append(f"{context['context']}: {error}"))
+
+    class Shaky:
+        async def run(self, stop: StopFlag) -> None:
+            runs.append(stop)
+            if len(runs) < 3:
+                raise LookupError("no")
+            await stop.wait()
+
+    app.services.append(Shaky())
+    async with app, app.worker() as worker:
+        await eventually(lambda: len(runs) == 3)
+        assert worker.is_ready
+
+    assert told == ["service: no"] * 2
+    assert runs[-1].is_set
+
+
+async def test_wait_returns_when_the_worker_was_stopped(site: Site) -> None:
+    app = site.app()
+
+    async with app, app.worker() as worker:
+        waiting = asyncio.create_task(worker.wait())
+        worker.stop_soon()
+        await asyncio.wait_for(waiting, 5)
+
+
+async def test_cancelling_run_hands_back_what_is_running(site: Site) -> None:
+    app = site.app()
+    started = asyncio.Event()
+
+    @app.job(name="Held")
+    async def held() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    raw = site.push("Held")
+    async with app:
+        running = asyncio.create_task(app.worker().run())
+        await asyncio.wait_for(started.wait(), 5)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    assert site.queue() == [raw]
+    assert site.counter("stat:processed") == 0
+
+
+async def test_an_exception_in_the_host_stops_the_worker_and_goes_on_its_way(site: Site) -> None:
+    app = site.app(timeout=0.05)
+    started = asyncio.Event()
+
+    @app.job(name="Held")
+    async def held() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    raw = site.push("Held")
+
+    async def host() -> None:
+        async with app, app.worker():
+            await started.wait()
+            raise LookupError("of the host")
+
+    with pytest.raises(LookupError, match="of the host"):
+        await host()
+
+    assert site.queue() == [raw]
+
+
+# Embedding.
+
+
+@pytest.mark.parametrize("arguments", [True, {"concurrency": 3}])
+async def test_a_lifespan_runs_a_worker_inside_the_host(site: Site, arguments: Any) -> None:
+    app = site.app()
+    ran = asyncio.Event()
+    seen: list[str] = []
+
+    @app.job(name="Job")
+    async def job() -> None:
+        ran.set()
+
+    def inner(host: object) -> Any:
+        @asynccontextmanager
+        async def lifespan() -> Any:
+            seen.append("inner opens")
+            yield {"state": 1}
+            seen.append("inner closes")
+
+        return lifespan()
+
+    app.on("startup")(lambda: seen.append("worker opens"))
+    app.on("exit")(lambda: seen.append("worker closes"))
+    site.push("Job")
+    async with app.lifespan(worker=arguments, inner=inner)(object()) as state:
+        await asyncio.wait_for(ran.wait(), 5)
+        (identity,) = site.client.smembers("processes")
+        concurrency = site.client.hget(identity, "concurrency")
+
+    assert state == {"state": 1}
+    assert concurrency == (b"10" if arguments is True else b"3")
+    assert seen == ["inner opens", "worker opens", "worker closes", "inner closes"]
+    assert not site.client.exists("processes")
+
+
+async def test_a_lifespan_without_a_worker_runs_none(site: Site) -> None:
+    app = site.app()
+
+    async with app.lifespan()(object()):
+        processes = site.client.smembers("processes")
+
+    assert not processes
+
+
+async def test_starting_and_stopping_leaves_nothing_behind(site: Site) -> None:
+    app = site.app()
+    async with app:
+        async with app.worker():
+            pass
+        tasks, threads = len(asyncio.all_tasks()), threading.active_count()
+        for _ in range(20):
+            async with app.worker():
+                pass
+        await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
+        await eventually(lambda: threading.active_count() <= threads)
+
+    assert site.state() == {}
+
+
+# Being looked at.
+
+
+async def test_probes_tell_whether_it_lives_and_is_ready(site: Site) -> None:
+    app = site.app()
+
+    async with app:
+        worker = app.worker()
+        before = worker.is_live, worker.is_ready, worker.identity, list(worker.running)
+        async with worker:
+            during = worker.is_live, worker.is_ready, worker.identity is not None
+            worker.quiet()
+            quiet = worker.is_live, worker.is_ready
+
+    assert before == (True, False, None, [])
+    assert during == (True, True, True)
+    assert quiet == (True, False)
+
+
+async def test_stacks_name_the_running_jobs(site: Site) -> None:
+    app = site.app()
+    gate = threading.Event()
+    opened = asyncio.Event()
+    is_waiting: list[bool] = []
+
+    @app.job(name="OnLoop")
+    async def waits_here() -> None:
+        is_waiting.append(True)
+        await inside()
+
+    @app.job(name="InThread")
+    def blocks_here() -> None:
+        gate.wait(30)
+
+    async def inside() -> None:
+        await opened.wait()
+
+    site.push("OnLoop", jid="1" * 24)
+    site.push("InThread", jid="2" * 24)
+    async with app, app.worker() as worker:
+        await eventually(lambda: len(worker.running) == 2 and worker.stuck_threads() and is_waiting)
+        text = worker.dump_stacks()
+        stuck = worker.stuck_threads()
+        gate.set()
+        opened.set()
+        await site.drained()
+
+    assert f"runs OnLoop jid={'1' * 24}" in text
+    job, _, _ = text[text.index("runs OnLoop") :].partition("\ntask ")
+    assert job.index("in waits_here") < job.index("in inside")
+    assert f"InThread {'2' * 24}" in text
+    assert "blocks_here" in text
+    assert [entry.split(" in thread ")[0] for entry in stuck] == [f"InThread {'2' * 24}"]
+
+
+# The embedded store, end to end.
+
+
+async def test_an_application_on_memory_enqueues_schedules_retries_and_runs() -> None:
+    app = Sidelong("memory://end-to-end", poll_interval=0.05)
+    seen: list[str] = []
+
+    @app.job(retry_in=lambda *_: 0.01)
+    async def shaky(word: str) -> None:
+        seen.append(word)
+        if seen.count(word) == 1 and word == "again":
+            raise ValueError("not yet")
+
+    async with app, app.worker(concurrency=2):
+        await shaky.enqueue("now")
+        await shaky.enqueue_in(0.02, "later")
+        await shaky.enqueue_many([("many",)] * 3)
+        await shaky.enqueue("again")
+        await eventually(lambda: len(seen) == 7)
+
+    assert sorted(seen) == ["again", "again", "later", "many", "many", "many", "now"]
