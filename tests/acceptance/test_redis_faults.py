@@ -21,7 +21,6 @@ from tests.support.redis_server import RedisServer
 from tests.support.timings import TEST_TIMINGS
 
 StartRedis = Callable[..., RedisServer]
-Change = Callable[[RedisServer, redis.Redis], object]
 
 # For so long that every lease runs out and every grace is over.
 STANDSTILL = TEST_TIMINGS["lease_ttl"] + TEST_TIMINGS["recovery_grace"] + 1.0
@@ -126,90 +125,74 @@ def test_an_outage_is_met_with_few_attempts_and_few_words_and_no_recovery(
     assert RECOVERED not in log
 
 
-def stand_still(server: RedisServer, client: redis.Redis) -> None:
-    server.pause()
+class Site:
+    """A server of its own with two workers, and jobs that run until they are told to end."""
+
+    def __init__(self, stack: ExitStack, server: RedisServer, directory: Path) -> None:
+        self.server = server
+        self.ledger = Ledger(directory)
+        self.early, self.late = directory / "early", directory / "late"
+        options = WorkerOptions(redis=server.url, ledger=self.ledger, concurrency=20)
+        self.workers = stack.enter_context(Supervisor(options, count=2))
+        self.client = stack.enter_context(server.client())
+        eventually_sync(lambda: len(self.client.keys("sidelong:lease:*")) == 2, 15)
+        self.jids = [
+            *enqueue(self.client, "hold", str(self.early), count=10),
+            *enqueue(self.client, "hold", str(self.late), count=10),
+        ]
+        eventually_sync(lambda: set(self.jids) <= self.ledger.history().runs.keys(), 15)
 
 
-def go_on(server: RedisServer, client: redis.Redis) -> None:
-    server.resume()
+def pause_clients(site: Site) -> None:
+    site.client.execute_command("CLIENT PAUSE", int(STANDSTILL * 1000), "ALL")
 
 
-def pause_clients(server: RedisServer, client: redis.Redis) -> None:
-    client.execute_command("CLIENT PAUSE", int(STANDSTILL * 1000), "ALL")
+def fail_to_save(site: Site) -> None:
+    site.client.config_set("save", "3600 1000000")
+    shutil.rmtree(site.server.directory)
+    site.client.bgsave()
+    eventually_sync(lambda: site.client.info("persistence")["rdb_last_bgsave_status"] == "err", 10)
 
 
-def nothing(server: RedisServer, client: redis.Redis) -> None:
-    pass
+TROUBLES: dict[str, tuple[Callable[[Site], object], Callable[[Site], object]]] = {
+    "frozen": (lambda site: site.server.pause(), lambda site: site.server.resume()),
+    "paused": (pause_clients, lambda site: None),
+    "READONLY": (
+        lambda site: site.client.replicaof("127.0.0.1", 1),
+        lambda site: site.client.replicaof("NO", "ONE"),
+    ),
+    "NOREPLICAS": (
+        lambda site: site.client.config_set("min-replicas-to-write", 1),
+        lambda site: site.client.config_set("min-replicas-to-write", 0),
+    ),
+    "MISCONF": (fail_to_save, lambda site: site.client.config_set("save", "")),
+}
 
 
-# Redis refuses to write.
-
-
-def become_replica(server: RedisServer, client: redis.Redis) -> None:
-    client.replicaof("127.0.0.1", 1)
-
-
-def become_master(server: RedisServer, client: redis.Redis) -> None:
-    client.replicaof("NO", "ONE")
-
-
-def need_replicas(server: RedisServer, client: redis.Redis) -> None:
-    client.config_set("min-replicas-to-write", 1)
-
-
-def need_none(server: RedisServer, client: redis.Redis) -> None:
-    client.config_set("min-replicas-to-write", 0)
-
-
-def fail_to_save(server: RedisServer, client: redis.Redis) -> None:
-    client.config_set("save", "3600 1000000")
-    shutil.rmtree(server.directory)
-    client.bgsave()
-    eventually_sync(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 10)
-
-
-def stop_saving(server: RedisServer, client: redis.Redis) -> None:
-    client.config_set("save", "")
-
-
-@pytest.mark.parametrize(
-    ("begin", "end"),
-    [
-        pytest.param(stand_still, go_on, id="sigstop"),
-        pytest.param(pause_clients, nothing, id="client-pause"),
-        pytest.param(become_replica, become_master, id="readonly"),
-        pytest.param(need_replicas, need_none, id="noreplicas"),
-        pytest.param(fail_to_save, stop_saving, id="misconf"),
-    ],
-)
 @pytest.mark.slow
-def test_a_redis_that_does_not_work_for_longer_than_a_lease_and_a_grace_makes_nobody_look_dead(
-    start_redis: StartRedis, ledger: Ledger, tmp_path: Path, begin: Change, end: Change
+def test_a_redis_that_stands_still_or_refuses_for_longer_than_a_lease_and_a_grace_makes_nobody_look_dead(
+    start_redis: StartRedis, tmp_path: Path
 ) -> None:
-    server = start_redis()
-    early, late = tmp_path / "early", tmp_path / "late"
-
-    with (
-        Supervisor(WorkerOptions(redis=server.url, ledger=ledger, concurrency=10), count=3) as workers,
-        server.client() as client,
-    ):
-        eventually_sync(lambda: len(client.keys("sidelong:lease:*")) == 3, 15)
-        jids = [*enqueue(client, "hold", str(early), count=10), *enqueue(client, "hold", str(late), count=10)]
-        eventually_sync(lambda: set(jids) <= ledger.history().runs.keys(), 15)
-        begin(server, client)
-        early.touch()
+    with ExitStack() as stack:
+        sites = {name: Site(stack, start_redis(), tmp_path / name) for name in TROUBLES}
+        for name, (begin, _) in TROUBLES.items():
+            begin(sites[name])
+            # These end with nobody to tell.
+            sites[name].early.touch()
         threading.Event().wait(STANDSTILL)
-        end(server, client)
+        for name, (_, end) in TROUBLES.items():
+            end(sites[name])
         threading.Event().wait(JUDGED)
-        late.touch()
-        eventually_sync(lambda: is_settled(client, len(jids)), 15)
-        assert_each_ran_once(ledger, jids, client)
-        said = [len(troubles(process)) for process in workers.processes]
-        print(f"lines of trouble per worker: {said}")
+        for name, site in sites.items():
+            site.late.touch()
+            eventually_sync(lambda site=site: is_settled(site.client, len(site.jids)), 15)
 
-    assert RECOVERED not in workers.logs()
-    assert "took this worker for dead" not in workers.logs()
-    assert max(said) <= 4
+            assert_each_ran_once(site.ledger, site.jids, site.client)
+            said = [troubles(process) for process in site.workers.processes]
+            print(f"{name}: lines of trouble per worker: {list(map(len, said))}")
+            assert RECOVERED not in site.workers.logs()
+            assert "took this worker for dead" not in site.workers.logs()
+            assert max(map(len, said)) <= 4, said
 
 
 # Redis, or its operator, is unkind.
