@@ -18,7 +18,7 @@ from sidelong.worker.worker import Worker
 
 logger = logging.getLogger("sidelong.cli")
 
-_EXECUTOR_PATIENCE = 1.0
+_EXECUTOR_PATIENCE = 0.5
 """Seconds for the threads of `asyncio.to_thread` to end after the worker has stopped."""
 
 
