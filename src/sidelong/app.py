@@ -234,9 +234,10 @@ class Sidelong:
             overrides["queues"] = parse_queues(queues)
         if capsules is not None:
             overrides["capsules"] = tuple(capsules)
+        config = replace(self.config, **overrides)
         return Worker(
-            config=replace(self.config, **overrides),
-            store=self.store,
+            config=config,
+            store=self.store.configured(config),
             registry=self.registry,
             client=self.client,
             hooks=self.hooks,

@@ -1,8 +1,10 @@
 """The store of one application: links, scripts and pushes for each event loop that uses it."""
 
 import asyncio
+import copy
 import logging
 import os
+from typing import Self
 
 import redis.asyncio
 
@@ -55,6 +57,12 @@ class Store:
         self._pid = os.getpid()
         self._endpoints: dict[asyncio.AbstractEventLoop, Endpoint] = {}
         self._pushes: dict[asyncio.AbstractEventLoop, tuple[Link, Pusher]] = {}
+
+    def configured(self, config: Config) -> Self:
+        """Return this store with other settings, such as those of one worker; the address stays what it is."""
+        other = copy.copy(self)
+        other.config = config
+        return other
 
     @property
     def pusher(self) -> Pusher:
