@@ -222,6 +222,17 @@ async def test_a_hundred_starts_and_stops_leave_nothing_behind(
     assert connections(redis_client) == 0
 
 
+async def test_settings_of_one_worker_decide_how_long_its_lease_lasts(
+    redis_server: Database, redis_client: redis.Redis, ledger: Ledger
+) -> None:
+    app = build_app(redis_server.url, ledger, lease_ttl=15.0)
+
+    async with app, app.worker(beat_interval=0.5, lease_ttl=2.0) as worker:
+        assert redis_client.pttl(f"sidelong:lease:{worker.identity}") <= 2000
+    async with app, app.worker() as worker:
+        assert 2000 < redis_client.pttl(f"sidelong:lease:{worker.identity}") <= 15_000
+
+
 @pytest.mark.parametrize("arguments", [[], ["worker"]], ids=["only enqueues", "runs a worker"])
 def test_a_script_under_asyncio_run_leaves_no_warning(
     redis_server: Database, redis_client: redis.Redis, tmp_path: Path, arguments: list[str]
