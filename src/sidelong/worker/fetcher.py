@@ -15,6 +15,7 @@ import anyio
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
+from sidelong.core.outcome import HandedBack
 from sidelong.errors import Refused, ReplyLost, StoreError
 from sidelong.store.link import Link
 from sidelong.store.queues import Batch, CapsuleQueues, Turn
@@ -92,6 +93,7 @@ class Fetcher:
             GaveUp: `give_up` was called meanwhile.
         """
         self._number += 1
+        self._audit.forget(deliveries)
         batch = Batch(self._number, deliveries, free, takes)
         attempts = 0
         while True:
@@ -228,6 +230,14 @@ class _Audit:
         self._links = links
         self._seen: list[Counter[bytes]] = [Counter() for _ in queues.names]
         self._sent = [0] * len(links)
+
+    def forget(self, deliveries: Sequence[Delivery]) -> None:
+        """Forget that what is handed back now was seen: fetched again, it may be on its way at the next audit."""
+        if not any(self._seen):
+            return
+        for delivery in deliveries:
+            if type(delivery.outcome) is HandedBack:
+                self._seen[delivery.place][delivery.raw] -= 1
 
     async def orphans(self, control: Link, in_memory: Callable[[], Sequence[Delivery]]) -> list[Arrival]:
         sizes = await self._queues.sizes(control)
