@@ -1,0 +1,108 @@
+"""What counts as a job whose reply was lost."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from sidelong.core.config import Config
+from sidelong.core.delivery import Delivery
+from sidelong.core.outcome import HANDED_BACK
+from sidelong.store.link import Link
+from sidelong.store.queues import Batch, CapsuleQueues, Turn
+from sidelong.worker.fetcher import Fetcher
+from sidelong.worker.outage import Outage
+
+
+class PrivateList:
+    """One private list, as Redis holds it."""
+
+    names = ("default",)
+
+    def __init__(self) -> None:
+        self.raws: list[bytes] = []
+
+    async def sizes(self, link: Link) -> list[int]:
+        return [len(self.raws)]
+
+    async def entries(self, link: Link, place: int) -> list[bytes]:
+        return list(self.raws)
+
+    async def turn(self, batch: Batch) -> Turn:
+        left = Counter(self.raws) - Counter(delivery.raw for delivery in batch.deliveries)
+        self.raws = list(left.elements())
+        return Turn(batch.deliveries)
+
+
+class Wire:
+    sent = finished = cuts = 0
+
+
+class Capsule:
+    """A fetcher, and what its dispatcher has in memory."""
+
+    def __init__(self) -> None:
+        self.list = PrivateList()
+        self.wire = Wire()
+        self.memory: list[Delivery] = []
+        self.fetcher = Fetcher(
+            config=Config(),
+            queues=cast("CapsuleQueues", self.list),
+            turns=cast("Link", self.wire),
+            parks=(),
+            control=cast("Link", Wire()),
+            outage=Outage("redis://nowhere", lambda: 0.0),
+            arrived=lambda arrival: None,
+            poked=lambda: None,
+        )
+
+    async def audit(self) -> Sequence[Any]:
+        return await self.fetcher.audit(lambda: self.memory)
+
+
+@pytest.fixture
+def capsule() -> Capsule:
+    return Capsule()
+
+
+async def test_what_two_audits_see_and_nobody_has_is_an_orphan(capsule: Capsule) -> None:
+    capsule.list.raws = [b"a", b"b"]
+    capsule.memory = [Delivery(b"b", 0, "default")]
+
+    found = [await capsule.audit(), await capsule.audit()]
+
+    assert found == [[], [(0, b"a")]]
+
+
+async def test_what_may_still_be_on_its_way_is_no_orphan(capsule: Capsule) -> None:
+    capsule.list.raws = [b"a"]
+    capsule.wire.sent = 1
+
+    found = [await capsule.audit(), await capsule.audit()]
+    capsule.wire.finished = 1
+
+    assert found == [[], []]
+    assert await capsule.audit() == [(0, b"a")]
+
+
+async def test_of_equal_payloads_only_as_many_are_orphans_as_nobody_has(capsule: Capsule) -> None:
+    capsule.list.raws = [b"a", b"a", b"a"]
+    capsule.memory = [Delivery(b"a", 0, "default")]
+
+    found = [await capsule.audit(), await capsule.audit()]
+
+    assert found == [[], [(0, b"a"), (0, b"a")]]
+
+
+async def test_what_was_handed_back_and_fetched_again_is_no_orphan(capsule: Capsule) -> None:
+    capsule.list.raws = [b"a"]
+    await capsule.audit()
+    ((place, raw),) = await capsule.audit()
+    orphan = Delivery(raw, place, "default")
+    orphan.outcome = HANDED_BACK
+
+    await capsule.fetcher.turn([orphan], 0, [])
+    capsule.list.raws = [b"a"]
+
+    assert await capsule.audit() == []
