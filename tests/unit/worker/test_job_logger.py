@@ -1,0 +1,56 @@
+import logging
+
+import pytest
+
+from sidelong.worker.job_logger import JobLogger
+
+ITEM = {"class": "Wrapper", "wrapped": "Real", "jid": "j1"}
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, "sidelong.job")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_writes_one_line_for_each_event(lines):
+    log = JobLogger()
+
+    log.start(ITEM)
+    log.done(ITEM, 0.0123)
+    log.fail(ITEM, 1.5, ValueError("the secret of a customer"))
+    log.interrupted(ITEM, 2)
+
+    assert lines() == [
+        "start class=Real jid=j1",
+        "done class=Real jid=j1 elapsed=0.012",
+        "fail class=Real jid=j1 elapsed=1.500 error=ValueError",
+        "interrupted class=Real jid=j1 elapsed=2.000",
+    ]
+
+
+def test_is_off_while_nobody_listens(caplog):
+    caplog.set_level(logging.WARNING, "sidelong.job")
+
+    assert not JobLogger().is_on(ITEM)
+
+
+@pytest.mark.parametrize(
+    ("level", "is_on"),
+    [
+        (None, True),
+        ("debug", True),
+        ("info", True),
+        ("warn", False),
+        ("WARNING", False),
+        ("error", False),
+        ("fatal", False),
+        ("loud", True),
+        (30, True),
+        ([], True),
+    ],
+)
+def test_a_log_level_above_info_silences_a_job(caplog, level, is_on):
+    caplog.set_level(logging.INFO, "sidelong.job")
+
+    assert JobLogger().is_on({**ITEM, "log_level": level}) is is_on
