@@ -1,13 +1,19 @@
 """Processed and failed jobs, in total and per day."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sidelong.store import keys
 
 
 def counter_keys(now: float) -> tuple[str, str, str, str]:
     """Return the keys of processed and failed, each followed by that of the UTC day of `now`."""
-    day = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
+    return _keys_of_day(int(now // keys.DAY))
+
+
+@lru_cache(maxsize=2)
+def _keys_of_day(days: int) -> tuple[str, str, str, str]:
+    day = datetime.fromtimestamp(days * keys.DAY, UTC).strftime("%Y-%m-%d")
     return (
         keys.PROCESSED,
         keys.daily(keys.PROCESSED, day),

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from random import Random
 
 import anyio
@@ -16,7 +17,7 @@ from sidelong.core.clock import Clock
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
-from sidelong.core.outcome import DONE, HANDED_BACK, LOST, Dead, Dropped, Lost, Retry, Rewritten
+from sidelong.core.outcome import DONE, HANDED_BACK, LOST, Dead, Dropped, Lost, Outcome, Retry, Rewritten
 from sidelong.core.queue_order import QueueOrder
 from sidelong.store.queues import Turn
 from sidelong.worker.executor import Executor
@@ -75,7 +76,6 @@ class Dispatcher:
         self._ended = StopFlag()
         self._retaking_at = 0.0
         self._reported_at = -_REPORT_EVERY
-        self.took_at = clock.monotonic()
 
     def connect(self, fetcher: Fetcher) -> None:
         """Use `fetcher`; it calls back, so it is made after this."""
@@ -107,7 +107,11 @@ class Dispatcher:
     def cancel(self, reason: str) -> None:
         """Ask everything that runs to end."""
         for delivery in self.running:
+            task = delivery.task
             self._executor.cancel(delivery, reason)
+            if task is not None:
+                # A task that is cancelled before its first step never enters its coroutine.
+                task.add_done_callback(partial(self._never_began, delivery))
 
     def abandon(self, *, is_fenced: bool) -> None:
         """Hand back what still runs, although it does not end; whatever it does afterwards is not recorded."""
@@ -196,8 +200,9 @@ class Dispatcher:
         for place, payloads in turn.taken:
             for raw in payloads:
                 self._start(self._delivery(place, raw))
-        if free:
-            self.took_at = self._clock.monotonic()
+                free -= 1
+        # Full to the brim: there may be more, for slots beyond the limit of one call.
+        self._has_more |= free == 0
 
     def _takes(self, settling: list[Delivery]) -> tuple[int, list[tuple[int, int]]]:
         if not self._is_fetching or self._clock.monotonic() < self._retaking_at:
@@ -264,27 +269,30 @@ class Dispatcher:
     def _execute(self, delivery: Delivery) -> None:
         delivery.outcome = None
         self._running.add(delivery)
-        task = asyncio.get_running_loop().create_task(self._run(delivery), context=self._context.copy())
-        delivery.task = task
-        # A task that is cancelled before its first step never enters its coroutine.
-        task.add_done_callback(lambda task: self._task_ended(delivery, task))
+        delivery.task = asyncio.get_running_loop().create_task(self._run(delivery), context=self._context.copy())
 
     async def _run(self, delivery: Delivery) -> None:
-        outcome = await self._executor.execute(delivery)
-        if delivery.outcome is None:
-            delivery.outcome = outcome
+        try:
+            outcome = await self._executor.execute(delivery)
+        except Exception:
+            logger.critical("a job could not be run for a fault of the worker", exc_info=True)
+            outcome = Retry(delivery.raw, _AFTER_FAULT)
+        except BaseException:
+            self._ended_with(delivery, HANDED_BACK)
+            raise
+        # Here and not in a callback of the task, which would come a turn of the loop later: jobs that end in the
+        # same turn are so settled in the same call.
+        self._ended_with(delivery, outcome)
 
-    def _task_ended(self, delivery: Delivery, task: "asyncio.Task[None]") -> None:
+    def _never_began(self, delivery: Delivery, _: "asyncio.Task[None]") -> None:
+        self._ended_with(delivery, HANDED_BACK)
+
+    def _ended_with(self, delivery: Delivery, outcome: Outcome) -> None:
         delivery.task = None
-        fault = None if task.cancelled() else task.exception()
         if delivery not in self._running:
             return  # abandoned meanwhile
         self._running.discard(delivery)
-        if delivery.outcome is None:
-            delivery.outcome = HANDED_BACK
-            if fault is not None:
-                logger.critical("a job could not be run for a fault of the worker", exc_info=fault)
-                delivery.outcome = Retry(delivery.raw, _AFTER_FAULT)
+        delivery.outcome = outcome
         self._finished.append(delivery)
         self._wake.set()
 
