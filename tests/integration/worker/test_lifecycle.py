@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -379,6 +380,35 @@ async def test_probes_tell_whether_it_lives_and_is_ready(site: Site) -> None:
     assert before == (True, False, None, [])
     assert during == (True, True, True)
     assert quiet == (True, False)
+
+
+async def test_a_blocked_loop_is_not_live_and_the_job_that_blocks_it_is_named(site: Site, log: Lines) -> None:
+    app = site.app(lag_threshold=0.3)
+    seen: list[bool] = []
+    is_over = threading.Event()
+
+    @app.job(name="Blocker")
+    async def blocker() -> None:
+        time.sleep(1.0)
+
+    site.push("Blocker", jid="1" * 24)
+    async with app, app.worker() as worker:
+
+        def look() -> None:
+            while not is_over.wait(0.01):
+                seen.append(worker.is_live)
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        await eventually(lambda: site.counter("stat:processed") == 1)
+        await eventually(lambda: worker.is_live)
+        is_over.set()
+        looking.join()
+
+    assert False in seen
+    (line,) = log.containing("the event loop has been blocked")
+    assert f"by job Blocker {'1' * 24}" in line
+    assert "in blocker" in line
 
 
 async def test_stacks_name_the_running_jobs(site: Site) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -328,6 +329,30 @@ async def test_reports_a_job_that_does_not_end_after_its_timeout(site: Site, log
 
     assert running == 1
     assert "jid=" + "1" * 24 in log.containing("stuck class=Stubborn")[0]
+
+
+async def test_a_job_that_declares_itself_finished_has_not_timed_out(site: Site) -> None:
+    app = site.app()
+
+    @app.job(name="Tidy", timeout=0.02)
+    async def tidy() -> None:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            current_context().finished()
+
+    @app.job(name="Untidy", timeout=0.02)
+    async def untidy() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(30)
+
+    site.push("Tidy", jid="1" * 24)
+    site.push("Untidy", jid="2" * 24)
+    async with app, app.worker():
+        await eventually(lambda: site.counter("stat:processed") == 2)
+
+    assert site.counter("stat:failed") == 1
+    assert site.only("retry")[0]["class"] == "Untidy"
 
 
 async def test_def_jobs_run_at_once_up_to_the_concurrency(site: Site) -> None:

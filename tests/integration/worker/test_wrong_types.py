@@ -9,7 +9,7 @@ import pytest
 
 from sidelong import Job, NotEnqueued, Sidelong
 from sidelong.worker.worker import Worker
-from tests.integration.worker.site import Lines, Site
+from tests.integration.worker.site import Lines, Site, payload
 from tests.support.eventually import eventually
 from tests.support.monitor import Monitor
 
@@ -206,6 +206,55 @@ async def test_a_promotion_into_a_queue_of_the_wrong_type_holds_up_no_other(site
 
     assert sorted(trial.ran) == [f"other {number}" for number in range(5)]
     assert sorted(item["args"][0] for item, _ in site.members("dead")) == [f"default {number}" for number in range(5)]
+
+
+async def test_a_batch_of_all_kinds_survives_sets_of_the_wrong_type(site: Site) -> None:
+    trial = Trial(site)
+    garbage = {f"garbage {number}".encode() for number in range(20)}
+    for raw in garbage:
+        site.push_raw(raw)
+    for number in range(20):
+        for job, word in ((trial.bad, "fails"), (trial.good, "good")):
+            await trial.push(job, f"{number} {word}")
+        await trial.push(trial.bad, f"{number} dies", retry=0)
+    spoilt = {name: spoil(site, name) for name in ("retry", "dead")}
+
+    async with trial.app, trial.app.worker(concurrency=100) as worker:
+        await eventually(trial.all_ran)
+        await eventually(lambda: site.counter("stat:processed") == 20)
+        await trial.beats_again(3)
+        kept = len(site.inflight())
+        for name, wrong in spoilt.items():
+            mend(site, name, wrong)
+        await site.drained()
+        assert worker.is_ready
+
+    assert kept == 60
+    assert garbage <= set(site.client.zrange("dead", 0, -1))
+    assert site.client.zcard("dead") == 40
+    assert site.client.zcard("retry") == 20
+    assert len(trial.ran) == 60
+    assert site.counter("stat:processed") == 60
+
+
+async def test_due_jobs_that_can_go_nowhere_make_nothing_spin(real_site: Site, log: Lines) -> None:
+    site = real_site
+    trial = Trial(site, beat_interval=0.5, lease_ttl=2.0, poll_interval=0.5)
+    site.client.zadd("schedule", {payload("Good", f"{n}", jid=f"{n:024}", queue="wrong"): 1.0 for n in range(150)})
+    site.client.set("queue:wrong", "a string")
+    site.client.set("dead", "a string")
+
+    async with trial.app, trial.app.worker():
+        await eventually(lambda: log.containing("cannot be moved"))
+        with Monitor(site.url) as monitor:
+            before = time.process_time()
+            await asyncio.sleep(1.5)
+            used = time.process_time() - before
+        site.client.delete("dead", "queue:wrong")
+        await eventually(lambda: site.client.llen("queue:wrong") == 150)
+
+    assert monitor.names["EVALSHA"] < 40, monitor.names
+    assert used < 0.5
 
 
 async def test_nothing_spins_while_every_key_is_wrong(real_site: Site, log: Lines) -> None:
