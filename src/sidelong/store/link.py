@@ -98,7 +98,12 @@ class RedisLink:
         wire = self._wire
         if wire is None or wire.is_broken:
             wire = await self._open()
-        answer = await wire.send(command)
+        try:
+            answer = await wire.send(command)
+        except Unavailable:
+            # It was cut while idle, and the loop had not seen that yet: nothing was sent.
+            wire = await self._open()
+            answer = await wire.send(command)
         if type(answer) is Refused:
             self._drop_if_demoted(wire, answer)
             raise answer
@@ -110,6 +115,10 @@ class RedisLink:
         if wire is None or wire.is_broken:
             wire = await self._open()
         answers = await asyncio.gather(*map(wire.send, commands), return_exceptions=True)
+        if answers and type(answers[0]) is Unavailable:
+            # As in `call`; what goes out together is sent or unsent together.
+            wire = await self._open()
+            answers = await asyncio.gather(*map(wire.send, commands), return_exceptions=True)
         for answer in answers:
             if type(answer) is Refused:
                 self._drop_if_demoted(wire, answer)
