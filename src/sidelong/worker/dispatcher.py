@@ -38,7 +38,8 @@ class Dispatcher:
     Args:
         context: a snapshot of the context at boot; every job starts with a copy of it, so that nothing one job
             sets is seen by the next.
-        unregistered: called when Redis does not know this worker, so that it registers anew.
+        unregistered: called when Redis does not know this worker, or may not, so that it registers anew.
+        is_trusted: whether the latest heartbeat is so recent that nobody can have taken this worker for dead.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Dispatcher:
         context: Context,
         random: Random,
         unregistered: Callable[[], None],
+        is_trusted: Callable[[], bool],
     ) -> None:
         self.capsule = capsule
         self.names = [name for name, _ in capsule.queues]
@@ -62,6 +64,7 @@ class Dispatcher:
         self._executor = executor
         self._context = context
         self._unregistered = unregistered
+        self._is_trusted = is_trusted
         self._order = QueueOrder(dict(capsule.queues), random)
         by_weight = sorted(range(len(self.names)), key=lambda place: -capsule.queues[place][1])
         self._rank = {place: rank for rank, place in enumerate(by_weight)}
@@ -71,6 +74,7 @@ class Dispatcher:
         self._finished: list[Delivery] = []
         self._held: set[Delivery] = set()
         self._running: set[Delivery] = set()
+        self._doubtful: list[Delivery] = []
         self._has_more = False
         self._is_fetching = True
         self._ended = StopFlag()
@@ -101,6 +105,7 @@ class Dispatcher:
     def quiet(self) -> None:
         """Fetch no more; what runs goes on."""
         self._is_fetching = False
+        self._start_doubtful()
         self._fetcher.end()
         self._wake.set()
 
@@ -141,6 +146,7 @@ class Dispatcher:
     def registered(self) -> None:
         """Redis knows this worker: taking makes sense again."""
         self._retaking_at = 0.0
+        self._start_doubtful()
         self.poke()
 
     async def reconcile(self) -> int:
@@ -264,7 +270,23 @@ class Dispatcher:
             return
         self.slots.acquire_nowait()
         delivery.has_slot = True
-        self._execute(delivery)
+        if self._is_trusted():
+            self._execute(delivery)
+        else:
+            # A reply that was long under way: others may have taken this worker for dead, and run the job.
+            self._doubtful.append(delivery)
+            self._unregistered()
+
+    def _start_doubtful(self) -> None:
+        doubtful, self._doubtful = self._doubtful, []
+        for delivery in doubtful:
+            if not self._is_fetching:
+                delivery.outcome = HANDED_BACK
+                self._finished.append(delivery)
+            elif self._is_trusted():
+                self._execute(delivery)
+            else:
+                self._doubtful.append(delivery)
 
     def _execute(self, delivery: Delivery) -> None:
         delivery.outcome = None

@@ -169,8 +169,9 @@ class Heartbeat:
             logger.exception("a heartbeat failed for a fault of the worker")
             self._loop.call_soon_threadsafe(self._fail, error)
             return False
-        self.beaten_at = self._clock.monotonic()
-        self._measure(self.beaten_at - started)
+        # The lease may have begun as early as the question left: the answer could have been long under way.
+        self.beaten_at = started
+        self._measure(self._clock.monotonic() - started)
         self._loop.call_soon_threadsafe(self._succeed, answer)
         return True
 

@@ -125,6 +125,7 @@ class Life:
                 context=context,
                 random=random,
                 unregistered=self._register_again,
+                is_trusted=self._is_trusted,
             )
             dispatcher.connect(self._fetcher(store, capsule, dispatcher))
             self.dispatchers.append(dispatcher)
@@ -337,6 +338,9 @@ class Life:
             len(self.running()),
         )
         self.stop()
+
+    def _is_trusted(self) -> bool:
+        return self._clock.monotonic() - self.heartbeat.beaten_at < self._config.lease_ttl
 
     def _register_again(self) -> None:
         self.heartbeat.beat_soon()
