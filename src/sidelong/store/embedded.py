@@ -50,7 +50,7 @@ class EmbeddedServer:
 
     def client(self) -> "Redis":
         """Return a blocking client of this store; it may be used from any one thread."""
-        client: Redis = self._fake.FakeRedis(server=self._server)
+        client: Redis = self._fake.FakeRedis(server=self._server, protocol=2)
         return client
 
     def wait(self, wake: Callable[[], object]) -> None:
