@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 import pytest
-import redis
 
 from tests.support import redis_state, seeding
 from tests.support.eventually import eventually_sync
 from tests.support.ledger import Ledger
 from tests.support.processes import WorkerOptions, WorkerProcess
-from tests.support.redis_server import Database
+from tests.support.redis_server import RedisServer
 
 # The line that the stack must show.
 WHERE = {"sleep": "time.sleep(seconds)", "python": "while time.monotonic() < deadline", "regex": "in _hold_gil"}
@@ -26,40 +25,40 @@ WHERE = {"sleep": "time.sleep(seconds)", "python": "while time.monotonic() < dea
     ],
 )
 def test_a_blocked_loop_is_named_and_loses_and_doubles_nothing(
-    redis_server: Database,
-    redis_client: redis.Redis,
+    own_redis: RedisServer,
     ledger: Ledger,
     ways: Sequence[str],
     seconds: float,
     overrides: dict[str, float],
 ) -> None:
     with ExitStack() as stack:
+        client = stack.enter_context(own_redis.client())
         blocked = {
             way: stack.enter_context(
                 WorkerProcess(
-                    WorkerOptions(redis=redis_server.url, ledger=ledger, queues=[way], overrides=overrides),
+                    WorkerOptions(redis=own_redis.url, ledger=ledger, queues=[way], overrides=overrides),
                 )
             )
             for way in ways
         }
         observer = stack.enter_context(
-            WorkerProcess(WorkerOptions(redis=redis_server.url, ledger=ledger, queues=["default"]))
+            WorkerProcess(WorkerOptions(redis=own_redis.url, ledger=ledger, queues=["default"]))
         )
         jobs = [seeding.payload("block_loop", seconds, way, queue=way) for way in ways]
         beside = [seeding.payload("sleep_for", 1.0, queue=way) for way in ways for _ in range(5)]
         # One that waits longer than a lease and a grace without blocking anything.
         patient = seeding.payload("sleep_for", 6.0)
-        jids = seeding.push(redis_client, patient, *beside)
+        jids = seeding.push(client, patient, *beside)
         eventually_sync(lambda: set(jids) <= ledger.history().runs.keys(), 15)
-        blockers = seeding.push(redis_client, *jobs)
+        blockers = seeding.push(client, *jobs)
         eventually_sync(lambda: ledger.history().ends.keys() >= {*blockers, *jids}, 3 * seconds)
-        eventually_sync(lambda: not redis_state.payloads(redis_state.dump(redis_client)), 15)
+        eventually_sync(lambda: not redis_state.payloads(redis_state.dump(client)), 15)
         logs = {way: process.log() for way, process in blocked.items()}
 
         history = ledger.history()
         assert not history.lost([*blockers, *jids])
         assert not history.ran_twice()
-        assert int(redis_client.get("stat:processed") or 0) == len(blockers) + len(jids)
+        assert int(client.get("stat:processed") or 0) == len(blockers) + len(jids)
         assert "is dead" not in "".join([observer.log(), *logs.values()])
 
     for way, jid in zip(ways, blockers, strict=True):
