@@ -99,6 +99,34 @@ async def test_a_job_that_cancels_its_own_task_fails(site: Site) -> None:
     assert site.only("retry")[0]["error_message"] == "the job was cancelled from inside"
 
 
+async def test_a_cancelled_job_does_not_lose_its_outcome_to_a_handler_that_is_cancelled_from_inside(
+    site: Site,
+) -> None:
+    app = site.app()
+    told: list[str] = []
+    runs: list[str] = []
+
+    @app.error_handler
+    async def tell(error: BaseException, context: dict[str, Any]) -> None:
+        told.append(type(error).__name__)
+        other = asyncio.create_task(asyncio.sleep(30))
+        other.cancel()
+        await other
+
+    @app.job(name="Slow", timeout=0.02)
+    async def slow() -> None:
+        runs.append("slow")
+        await asyncio.sleep(30)
+
+    site.push("Slow")
+    async with app, app.worker(concurrency=1):
+        await site.has("retry")
+        await site.drained()
+
+    assert told == ["JobTimeoutError"]
+    assert runs == ["slow"]
+
+
 async def test_a_leaked_cancel_scope_is_a_failure_at_most(site: Site) -> None:
     app = site.app()
     ran: list[str] = []

@@ -208,6 +208,21 @@ async def test_a_promotion_into_a_queue_of_the_wrong_type_holds_up_no_other(site
     assert sorted(item["args"][0] for item, _ in site.members("dead")) == [f"default {number}" for number in range(5)]
 
 
+async def test_a_queue_of_the_wrong_type_slows_no_other(site: Site) -> None:
+    trial = Trial(site)
+    site.client.set("queue:default", "a string")
+    for number in range(300):
+        await trial.push(trial.good, f"{number}", queue="other")
+
+    async with trial.app, trial.app.worker(concurrency=10):
+        # One by one, with a pause after each refusal, they would take a quarter of a minute.
+        await eventually(trial.all_ran, 3.0)
+        site.client.delete("queue:default")
+        await site.drained()
+
+    trial.assert_kept()
+
+
 async def test_a_batch_of_all_kinds_survives_sets_of_the_wrong_type(site: Site) -> None:
     trial = Trial(site)
     garbage = {f"garbage {number}".encode() for number in range(20)}
