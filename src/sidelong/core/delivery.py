@@ -1,10 +1,20 @@
 """A fetched payload that must be settled."""
 
 import asyncio
+from enum import Enum, auto
 from typing import Any
 
 from sidelong.core.context import Context
 from sidelong.core.outcome import Outcome
+
+
+class CancelReason(Enum):
+    """Why a running execution was asked to end."""
+
+    STOP = auto()
+    TIMEOUT = auto()
+    FENCED = auto()
+    """Others took this worker for dead, and run the job again."""
 
 
 class Delivery:
@@ -47,6 +57,6 @@ class Delivery:
         self.started_at = 0.0
         self.task: asyncio.Task[None] | None = None
         self.context: Context | None = None
-        self.cancel_reason: str | None = None
+        self.cancel_reason: CancelReason | None = None
         self.is_in_thread = False
         self.has_slot = False

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeVar, get_args
 
 from sidelong.core.display import shown
 from sidelong.core.payload import error_message
-from sidelong.errors import ConfigurationError
+from sidelong.errors import ConfigurationError, InvalidPayloadError
 
 logger = logging.getLogger("sidelong")
 
@@ -34,14 +34,16 @@ def log_error(exception: BaseException, context: Mapping[str, Any]) -> None:
     place = context.get("context", "error")
     job = context.get("job")
     # The arguments stay out of the log: they may hold secrets.
-    which = f" ({shown(job.get('class'))} {shown(job.get('jid'))})" if isinstance(job, Mapping) else ""
+    which = f" class={shown(job.get('class'))} jid={shown(job.get('jid'))}" if isinstance(job, Mapping) else ""
+    # Bytes that are no job were read by code of ours, which has nothing to say.
+    is_told = not isinstance(exception, InvalidPayloadError)
     logger.error(
         "%s%s: %s: %s",
         place,
         which,
         type(exception).__name__,
         shown(error_message(exception)),
-        exc_info=(type(exception), exception, exception.__traceback__),
+        exc_info=(type(exception), exception, exception.__traceback__) if is_told else None,
     )
 
 

@@ -1,9 +1,8 @@
 """How an execution ends: the values that are settled, and what a job raises to choose one."""
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 
 class Discard(Exception):  # noqa: N818 - a verb: what the job asks for
@@ -20,11 +19,16 @@ class RetryIn(Exception):  # noqa: N818 - a verb: what the job asks for
     Args:
         delay: seconds or a timedelta; no jitter is added.
         reason: what the retry set shows as the error message.
+
+    Raises:
+        ValueError: the delay is not a finite number.
     """
 
     def __init__(self, delay: float | timedelta, reason: str = "retry requested by the job") -> None:
         super().__init__(reason)
         self.delay = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        if not math.isfinite(self.delay):
+            raise ValueError(f"a retry delay must be a finite number of seconds, not {delay}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,3 @@ DROPPED = Dropped()
 BURIED = Buried()
 HANDED_BACK = HandedBack()
 LOST = Lost()
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why an execution failed, as handlers are told."""
-
-    exception: BaseException
-    item: Mapping[str, Any]

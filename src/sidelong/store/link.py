@@ -9,7 +9,7 @@ addresses, credentials and TLS.
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
@@ -66,10 +66,6 @@ class Link(Protocol):
 
     async def close(self) -> None:
         """Give the connection back; commands under way end as `ReplyLost`."""
-
-
-LinkFactory = Callable[[str, float], Link]
-"""Makes a link from a name and the seconds within which it must be answered."""
 
 
 class RedisLink:

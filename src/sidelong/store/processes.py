@@ -12,6 +12,7 @@ from sidelong.errors import Refused, ReplyLost
 from sidelong.store import keys
 from sidelong.store.link import Link, Word
 from sidelong.store.scripts import Scripts
+from sidelong.store.sets import tell_trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class Owners:
                 keys.RECOVERY_LOCK,
                 keys.owner_queues(identity),
                 keys.PROCESSES,
-                keys.OWNERS,
+                keys.QUEUES,
             ),
             (identity, by, int(self._config.recovery_interval * 2000), keys.DAY),
         )
@@ -204,7 +205,9 @@ class Owners:
         )
         if not isinstance(reply, list):
             return None
-        return [answer.decode("utf-8", "replace") if type(answer) is bytes else answer for answer in reply]
+        *results, trimmed = reply
+        tell_trimmed(trimmed)
+        return [result.decode("utf-8", "replace") if type(result) is bytes else result for result in results]
 
     async def mark_alone(self, identity: str, jid: str) -> None:
         """Note that a worker is about to run a job alone, because two crashes point at it."""

@@ -11,7 +11,9 @@ from redis.exceptions import NoScriptError
 from sidelong.errors import Refused
 from sidelong.store.link import Link, Word
 
-_SHEBANG = "#!lua"
+
+def _read(name: str) -> str:
+    return files("sidelong.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
 
 
 class Script:
@@ -20,12 +22,15 @@ class Script:
     Args:
         name: file name without its ending.
         has_flags: False where the server refuses the line that lets a script run at full memory.
+        shared: file in `lua/shared` whose functions it uses.
     """
 
-    def __init__(self, name: str, *, has_flags: bool) -> None:
-        source = (files("sidelong.store") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
-        if not has_flags and source.startswith(_SHEBANG):
-            source = source.split("\n", 1)[1]
+    def __init__(self, name: str, *, has_flags: bool, shared: str | None = None) -> None:
+        flags, _, source = _read(name).partition("\n")
+        if shared is not None:
+            source = _read(f"shared/{shared}") + source
+        if has_flags:
+            source = f"{flags}\n{source}"
         self.name = name
         self._source = source
         self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
@@ -55,13 +60,13 @@ class Scripts:
     """All scripts of the store."""
 
     def __init__(self, *, has_flags: bool = True) -> None:
-        self.turn = Script("turn", has_flags=has_flags)
+        self.turn = Script("turn", has_flags=has_flags, shared="dead")
         self.sizes = Script("sizes", has_flags=has_flags)
         self.due = Script("due", has_flags=has_flags)
-        self.promote = Script("promote", has_flags=has_flags)
+        self.promote = Script("promote", has_flags=has_flags, shared="dead")
         self.beat = Script("beat", has_flags=has_flags)
         self.look = Script("look", has_flags=has_flags)
         self.bury = Script("bury", has_flags=has_flags)
-        self.recover = Script("recover", has_flags=has_flags)
+        self.recover = Script("recover", has_flags=has_flags, shared="dead")
         self.leave = Script("leave", has_flags=has_flags)
         self.mark = Script("mark", has_flags=has_flags)

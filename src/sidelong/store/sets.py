@@ -1,5 +1,6 @@
 """The schedule, retry and dead sets: what is due, and where it goes."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -8,6 +9,8 @@ from sidelong.core.config import Config
 from sidelong.store import keys
 from sidelong.store.link import Link, Word
 from sidelong.store.scripts import Scripts
+
+logger = logging.getLogger("sidelong.store")
 
 Destination = Literal["queue", "dead", "later", "drop"]
 
@@ -87,4 +90,12 @@ class TimedSets:
         reply = await self._scripts.promote.run(
             self._link, (name, keys.QUEUES, keys.DEAD, *map(keys.queue, queues)), words
         )
-        return [answer.decode("utf-8", "replace") for answer in reply]
+        *results, trimmed = reply
+        tell_trimmed(trimmed)
+        return [result.decode("utf-8", "replace") for result in results]
+
+
+def tell_trimmed(count: int) -> None:
+    """Log that entries were dropped from the dead set, if any were: it is the one place where jobs end unseen."""
+    if count:
+        logger.warning("%d entries were trimmed from the dead set, which is full or old", count)

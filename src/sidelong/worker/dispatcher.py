@@ -15,11 +15,12 @@ import anyio
 
 from sidelong.core.clock import Clock
 from sidelong.core.config import Capsule, Config
-from sidelong.core.delivery import Delivery
+from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.display import shown
 from sidelong.core.outcome import DONE, HANDED_BACK, LOST, Dead, Dropped, Lost, Outcome, Retry, Rewritten
 from sidelong.core.queue_order import QueueOrder
 from sidelong.store.queues import Turn
+from sidelong.store.sets import tell_trimmed
 from sidelong.worker.executor import Executor
 from sidelong.worker.fetcher import Arrival, Fetcher, GaveUp
 from sidelong.worker.stop import StopFlag
@@ -109,7 +110,7 @@ class Dispatcher:
         self._fetcher.end()
         self._wake.set()
 
-    def cancel(self, reason: str) -> None:
+    def cancel(self, reason: CancelReason) -> None:
         """Ask everything that runs to end."""
         for delivery in self.running:
             task = delivery.task
@@ -361,8 +362,7 @@ class Dispatcher:
         )
 
     def _report(self, turn: Turn) -> None:
-        if turn.trimmed:
-            logger.warning("%d entries were trimmed from the dead set, which is full or old", turn.trimmed)
+        tell_trimmed(turn.trimmed)
         now = self._clock.monotonic()
         if turn.errors and now - self._reported_at >= _REPORT_EVERY:
             self._reported_at = now

@@ -10,7 +10,7 @@ from sidelong.core import payload, serialization
 from sidelong.core.clock import Clock
 from sidelong.core.config import Config
 from sidelong.core.context import Context, enter
-from sidelong.core.delivery import Delivery
+from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.display import shown
 from sidelong.core.identity import new_jid
 from sidelong.core.lifecycle import Hooks
@@ -23,10 +23,6 @@ from sidelong.worker.suspects import Suspects
 from sidelong.worker.threads import JobThreads
 
 logger = logging.getLogger("sidelong.worker")
-
-STOP = "stop"
-FENCED = "fenced"
-TIMEOUT = "timeout"
 
 
 class Executor:
@@ -85,9 +81,9 @@ class Executor:
             return await self._ended_by(delivery, job, error)
         return await self._returned(delivery, job)
 
-    def cancel(self, delivery: Delivery, reason: str) -> None:
+    def cancel(self, delivery: Delivery, reason: CancelReason) -> None:
         """Ask a running execution to end; one in a thread can only see that it was asked."""
-        if delivery.cancel_reason is None or reason == FENCED:
+        if delivery.cancel_reason is None or reason is CancelReason.FENCED:
             delivery.cancel_reason = reason
         if delivery.context is not None:
             delivery.context.cancelled = True
@@ -99,9 +95,8 @@ class Executor:
     async def _run(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> None:
         args = payload.arguments(item)
         perform = self._in_loop(job, args) if job.is_async else self._in_thread(delivery, job, args)
-        timeout: Any = item.get("timeout", job.options.timeout)
         timer = None
-        if type(timeout) in (int, float) and timeout > 0:
+        if timeout := _timeout(delivery, job):
             timer = asyncio.get_running_loop().call_later(timeout, self._expire, delivery, timeout)
         if self._log.is_on(item):
             self._log.start(item)
@@ -136,7 +131,7 @@ class Executor:
         return perform
 
     def _expire(self, delivery: Delivery, timeout: float) -> None:
-        self.cancel(delivery, TIMEOUT)
+        self.cancel(delivery, CancelReason.TIMEOUT)
         asyncio.get_running_loop().call_later(self._config.cancel_grace, self._report_stuck, delivery, timeout)
 
     def _report_stuck(self, delivery: Delivery, timeout: float) -> None:
@@ -152,17 +147,20 @@ class Executor:
 
     async def _returned(self, delivery: Delivery, job: AnyJob | None) -> Outcome:
         assert delivery.item is not None
-        reason = delivery.cancel_reason
-        is_finished = (delivery.context is not None and delivery.context.has_finished) or (
-            job is not None and not job.is_async
-        )
-        if reason == FENCED:
+        if delivery.cancel_reason is CancelReason.FENCED:
             return LOST
-        if reason == STOP and not is_finished:
+        if delivery.cancel_reason is not None and not _is_finished(delivery, job):
             # It swallowed the cancellation: whether the work is complete, nobody knows.
-            return self._hand_back(delivery)
-        if reason == TIMEOUT and not is_finished:
-            return await self._failed(delivery, job, _timed_out())
+            if delivery.cancel_reason is CancelReason.STOP:
+                return self._hand_back(delivery)
+            return await self._failed(delivery, job, self._timed_out(delivery, job))
+        if delivery.cancel_reason is CancelReason.TIMEOUT:
+            logger.warning(
+                "late class=%s jid=%s: it returned after %.1f s, beyond its timeout; nothing could interrupt it",
+                shown(payload.job_class(delivery.item)),
+                shown(delivery.item.get("jid")),
+                self._elapsed(delivery),
+            )
         if self._log.is_on(delivery.item):
             self._log.done(delivery.item, self._elapsed(delivery))
         return DONE
@@ -170,12 +168,13 @@ class Executor:
     async def _ended_by(self, delivery: Delivery, job: AnyJob | None, error: BaseException) -> Outcome:
         _forget_cancellation()
         match delivery.cancel_reason:
-            case "fenced":
+            case CancelReason.FENCED:
                 return LOST
-            case "stop":
+            case CancelReason.STOP:
                 return self._hand_back(delivery)
-            case "timeout" if isinstance(error, asyncio.CancelledError):
-                return await self._failed(delivery, job, _timed_out())
+            case CancelReason.TIMEOUT if isinstance(error, asyncio.CancelledError):
+                late = self._timed_out(delivery, job).with_traceback(error.__traceback__)
+                return await self._failed(delivery, job, late)
         if isinstance(error, asyncio.CancelledError):
             # Nobody here asked for it: the job awaited something that was cancelled.
             error = RuntimeError("the job was cancelled from inside").with_traceback(error.__traceback__)
@@ -183,13 +182,14 @@ class Executor:
 
     async def _failed(self, delivery: Delivery, job: AnyJob | None, error: BaseException) -> Outcome:
         assert delivery.item is not None
-        if self._log.is_on(delivery.item):
-            self._log.fail(delivery.item, self._elapsed(delivery), error)
         try:
-            return await self._retries.outcome(delivery, job, error)
+            outcome = await self._retries.outcome(delivery, job, error)
         finally:
             # Frames hold on to everything a job had in hand.
             error.__traceback__ = None
+        if self._log.is_on(delivery.item):
+            self._log.fail(delivery.item, self._elapsed(delivery), error, outcome)
+        return outcome
 
     def _hand_back(self, delivery: Delivery) -> Outcome:
         if delivery.item is not None and self._log.is_on(delivery.item):
@@ -197,16 +197,30 @@ class Executor:
         return HANDED_BACK
 
     async def _bury(self, delivery: Delivery, error: InvalidPayloadError) -> Outcome:
-        logger.error("a payload in queue %s goes to the dead set unread: %s", shown(delivery.queue), error)
-        await self._hooks.report_error(error, {"context": "payload", "queue": delivery.queue, "raw": delivery.raw})
+        await self._hooks.report_error(
+            error,
+            {"context": "payload goes to the dead set unread", "queue": delivery.queue, "raw": delivery.raw},
+        )
         return BURIED
+
+    def _timed_out(self, delivery: Delivery, job: AnyJob | None) -> JobTimeoutError:
+        return JobTimeoutError(f"the job ran longer than its timeout of {_timeout(delivery, job):g} s")
 
     def _elapsed(self, delivery: Delivery) -> float:
         return max(self._clock.now() - delivery.started_at, 0.0)
 
 
-def _timed_out() -> JobTimeoutError:
-    return JobTimeoutError("the job ran longer than its timeout")
+def _timeout(delivery: Delivery, job: AnyJob | None) -> float:
+    """Return the seconds that an execution may take, 0 for any; what the payload says goes first."""
+    own = job.options.timeout if job is not None else None
+    timeout: Any = (delivery.item or {}).get("timeout", own)
+    return float(timeout) if type(timeout) in (int, float) and timeout > 0 else 0.0
+
+
+def _is_finished(delivery: Delivery, job: AnyJob | None) -> bool:
+    """Tell whether a normal return means that the work is complete, although we asked the job to end."""
+    has_said_so = delivery.context is not None and delivery.context.has_finished
+    return has_said_so or (job is not None and not job.is_async)
 
 
 def _forget_cancellation() -> None:

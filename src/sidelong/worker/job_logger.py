@@ -5,6 +5,7 @@ from typing import Any
 
 from sidelong.core import payload
 from sidelong.core.display import shown
+from sidelong.core.outcome import Dead, Outcome, Retry
 
 logger = logging.getLogger("sidelong.job")
 
@@ -34,14 +35,15 @@ class JobLogger:
             seconds,
         )
 
-    def fail(self, item: dict[str, Any], seconds: float, error: BaseException) -> None:
-        """A job raised."""
+    def fail(self, item: dict[str, Any], seconds: float, error: BaseException, outcome: Outcome) -> None:
+        """A job raised; the line says what becomes of it."""
         logger.info(
-            "fail class=%s jid=%s elapsed=%.3f error=%s",
+            "fail class=%s jid=%s elapsed=%.3f error=%s %s",
             shown(payload.job_class(item)),
             shown(item.get("jid")),
             seconds,
             type(error).__name__,
+            _fate(outcome),
         )
 
     def interrupted(self, item: dict[str, Any], seconds: float) -> None:
@@ -52,3 +54,13 @@ class JobLogger:
             shown(item.get("jid")),
             seconds,
         )
+
+
+def _fate(outcome: Outcome) -> str:
+    match outcome:
+        case Retry(delay=delay):
+            return f"retry_in={delay:.0f}"
+        case Dead():
+            return "dead"
+        case _:
+            return "dropped"

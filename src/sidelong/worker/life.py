@@ -17,7 +17,7 @@ import anyio
 from sidelong.client.client import Client
 from sidelong.client.registry import Registry
 from sidelong.core.config import Capsule, Config
-from sidelong.core.delivery import Delivery
+from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.middleware import Chain
 from sidelong.errors import StoreError
@@ -25,7 +25,7 @@ from sidelong.store.link import Link
 from sidelong.store.processes import BeatAnswer
 from sidelong.store.store import Store
 from sidelong.worker.dispatcher import Dispatcher
-from sidelong.worker.executor import FENCED, STOP, Executor
+from sidelong.worker.executor import Executor
 from sidelong.worker.fetcher import Fetcher
 from sidelong.worker.heartbeat import Heartbeat, Presence, process_facts
 from sidelong.worker.outage import Outage
@@ -220,7 +220,7 @@ class Life:
         finally:
             # Only after a fault is anything still running here.
             for dispatcher in self.dispatchers:
-                dispatcher.cancel(STOP)
+                dispatcher.cancel(CancelReason.STOP)
             self.heartbeat.end()
             await self._close_links()
             await self.heartbeat.join(0.5)
@@ -233,7 +233,7 @@ class Life:
         if self.running():
             logger.info("%d jobs are cancelled and go back to their queues", len(self.running()))
             for dispatcher in self.dispatchers:
-                dispatcher.cancel(FENCED if self.is_fenced else STOP)
+                dispatcher.cancel(CancelReason.FENCED if self.is_fenced else CancelReason.STOP)
             await self._until_idle(config.cancel_grace)
         self._abandon_all()
         budget = max(_FLUSH_AT_LEAST, min(_FLUSH_WITHIN, latest - self._loop.time()))

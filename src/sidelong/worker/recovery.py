@@ -14,7 +14,7 @@ from sidelong.core.clock import Clock
 from sidelong.core.config import Config
 from sidelong.core.display import shown
 from sidelong.core.lifecycle import Hooks
-from sidelong.errors import InvalidPayloadError, StoreError
+from sidelong.errors import InvalidPayloadError, Refused, StoreError
 from sidelong.store.processes import Owners, Salvage, Sighting
 from sidelong.worker.outage import Outage
 from sidelong.worker.stop import StopFlag
@@ -106,7 +106,11 @@ class Recovery:
             if self._stop.is_set:
                 return
             # Not an owner any more, yet holding entries: a wait that outlived it in Redis moved them there.
-            await self._recover(identity, is_death=identity in missing)
+            try:
+                await self._recover(identity, is_death=identity in missing)
+            except Refused as error:
+                # A key of the wrong type: this owner waits until it is mended, the others do not.
+                logger.error("the jobs of dead worker %s cannot be recovered: %s", shown(identity), shown(error))
 
     # Who is dead.
 

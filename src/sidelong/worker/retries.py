@@ -19,7 +19,6 @@ from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
 from sidelong.core.lifecycle import Hooks
 from sidelong.core.outcome import DROPPED, Dead, Discard, Kill, Outcome, Retry, RetryIn
-from sidelong.errors import UnknownJobError
 
 logger = logging.getLogger("sidelong.worker")
 
@@ -48,29 +47,18 @@ class Retries:
             # Those three are decisions of the job, not errors.
             await self._hooks.report_error(error, {"context": "job", "job": item, "queue": delivery.queue})
         allowed = self._retries_allowed(item, job)
-        if isinstance(error, Discard):
+        if isinstance(error, Discard) or allowed is None:
             return await self._drop(item, error)
-        if allowed is None:
-            if isinstance(error, UnknownJobError):
-                # A deploy under way is no reason to lose it.
-                payload.record_failure(item, queue=delivery.queue, error=error, backtrace=None, now=self._clock.now())
-                return Dead(serialization.dumps(item))
-            return await self._drop(item, error)
-
-        now = self._clock.now()
-        count = payload.record_failure(
-            item, queue=delivery.queue, error=error, backtrace=self._backtrace(item, job, error), now=now
-        )
-        if isinstance(error, Kill) or self._is_exhausted(item, job, count, allowed, now):
+        count = self._record(delivery, item, error)
+        if isinstance(error, Kill) or self._is_exhausted(item, count, allowed):
             return await self._die(item, job, error)
-        if isinstance(error, RetryIn):
-            return Retry(serialization.dumps(item), max(error.delay, 0.0))
-        delay = await self._delay(count, item, job, error)
-        if isinstance(delay, Discard):
-            return await self._drop(item, error)
-        if isinstance(delay, Kill):
-            return await self._die(item, job, error)
-        return Retry(serialization.dumps(item), delay)
+        match await self._choice(count, item, job, error):
+            case Discard():
+                return await self._drop(item, error)
+            case Kill():
+                return await self._die(item, job, error)
+            case delay:
+                return Retry(serialization.dumps(item), delay)
 
     # Whether there is another attempt.
 
@@ -78,22 +66,27 @@ class Retries:
         value = item.get("retry")
         if value is None:
             value = job.options.retry if job is not None else True
-        return payload.retries_allowed(value, self._config.max_retries)
+        allowed = payload.retries_allowed(value, self._config.max_retries)
+        # A job that nobody here knows may be that of a deploy under way: it dies visibly rather than vanish.
+        return 0 if allowed is None and job is None else allowed
 
-    def _is_exhausted(self, item: dict[str, Any], job: AnyJob | None, count: int, allowed: int, now: float) -> bool:
+    def _is_exhausted(self, item: dict[str, Any], count: int, allowed: int) -> bool:
         retry_for = item.get("retry_for")
         if isinstance(retry_for, int | float) and not isinstance(retry_for, bool) and retry_for > 0:
             # As in Sidekiq 8.1: the time takes the place of the count.
             failed_at = payload.instant(item.get("failed_at"))
             if failed_at is not None:
-                return now - failed_at > retry_for
+                return self._clock.now() - failed_at > retry_for
         return count >= allowed
 
     # How long until then.
 
-    async def _delay(
+    async def _choice(
         self, count: int, item: dict[str, Any], job: AnyJob | None, error: BaseException
     ) -> float | Discard | Kill:
+        """Return the seconds until the next attempt, or what the job's hook chose instead."""
+        if isinstance(error, RetryIn):
+            return max(error.delay, 0.0)
         hook = job.options.retry_in if job is not None else None
         if hook is not None:
             try:
@@ -116,7 +109,7 @@ class Retries:
     # The end.
 
     async def _die(self, item: dict[str, Any], job: AnyJob | None, error: BaseException) -> Outcome:
-        keep = item.get("dead") is not False
+        keep = item.get("dead") is not False or job is None
         hook = job.options.retries_exhausted if job is not None else None
         if hook is not None:
             try:
@@ -144,7 +137,12 @@ class Retries:
 
     # What is recorded.
 
-    def _backtrace(self, item: dict[str, Any], job: AnyJob | None, error: BaseException) -> str | None:
+    def _record(self, delivery: Delivery, item: dict[str, Any], error: BaseException) -> int:
+        return payload.record_failure(
+            item, queue=delivery.queue, error=error, backtrace=self._backtrace(item, error), now=self._clock.now()
+        )
+
+    def _backtrace(self, item: dict[str, Any], error: BaseException) -> str | None:
         lines = item.get("backtrace")
         if lines is True:
             limit = _BACKTRACE_LIMIT

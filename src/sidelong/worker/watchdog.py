@@ -11,6 +11,7 @@ from types import FrameType
 from sidelong.core import payload
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
+from sidelong.worker import executor
 
 logger = logging.getLogger("sidelong.worker")
 
@@ -19,7 +20,10 @@ _JOBS_NAMED = 20
 
 
 def _stack_with_source(frame: FrameType) -> str:
-    return "".join(traceback.format_stack(frame))
+    stack = traceback.extract_stack(frame)
+    inside = [depth for depth, each in enumerate(stack) if each.filename == executor.__file__]
+    # What lies above the job is the same every time, and would scroll the job's name off the screen.
+    return "".join(traceback.format_list(stack[inside[-1] + 1 :] if inside else stack))
 
 
 def _bare_stack(frame: FrameType) -> str:

@@ -298,7 +298,11 @@ class Model:
         self.names[keys.BURIED].add(worker)
         if keys.PROCESSES not in self.wrong:
             self.names[keys.PROCESSES].discard(worker)
-        return ERROR if keys.owner_queues(worker) in self.wrong else set(self.names[keys.owner_queues(worker)])
+        if keys.owner_queues(worker) in self.wrong:
+            return ERROR
+        if known := set(self.names[keys.owner_queues(worker)]):
+            return known
+        return set() if keys.QUEUES in self.wrong else set(self.names[keys.QUEUES])
 
     def salvage(self, worker: str, queue: str, raw: bytes, new: bytes, to: str) -> int | str:
         """One entry of a dead owner's list."""

@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from sidelong.core.outcome import DROPPED, Dead, Retry
 from sidelong.worker.job_logger import JobLogger
 
 ITEM = {"class": "Wrapper", "wrapped": "Real", "jid": "j1"}
@@ -18,13 +19,17 @@ def test_writes_one_line_for_each_event(lines):
 
     log.start(ITEM)
     log.done(ITEM, 0.0123)
-    log.fail(ITEM, 1.5, ValueError("the secret of a customer"))
+    log.fail(ITEM, 1.5, ValueError("the secret of a customer"), Retry(b"", 16.4))
+    log.fail(ITEM, 1.5, ValueError("again"), Dead(b""))
+    log.fail(ITEM, 1.5, ValueError("again"), DROPPED)
     log.interrupted(ITEM, 2)
 
     assert lines() == [
         "start class=Real jid=j1",
         "done class=Real jid=j1 elapsed=0.012",
-        "fail class=Real jid=j1 elapsed=1.500 error=ValueError",
+        "fail class=Real jid=j1 elapsed=1.500 error=ValueError retry_in=16",
+        "fail class=Real jid=j1 elapsed=1.500 error=ValueError dead",
+        "fail class=Real jid=j1 elapsed=1.500 error=ValueError dropped",
         "interrupted class=Real jid=j1 elapsed=2.000",
     ]
 

@@ -8,7 +8,7 @@ import pytest
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.lifecycle import Hooks
-from sidelong.core.outcome import DROPPED, Dead, Retry, RetryIn
+from sidelong.core.outcome import Dead, Retry, RetryIn
 from sidelong.errors import UnknownJobError
 from sidelong.worker.retries import Retries, encode_backtrace
 
@@ -93,12 +93,12 @@ async def test_retry_for_falls_back_on_the_count_if_there_is_no_time_to_count_fr
     assert isinstance(earlier, Retry)
 
 
-async def test_an_unknown_class_is_never_dropped():
-    kept = await outcome_of(UnknownJobError("nobody"), retry=False)
-    dropped = await outcome_of(ValueError("no"), retry=False)
+async def test_a_job_that_nobody_knows_is_never_dropped():
+    without_retry = await outcome_of(UnknownJobError("nobody"), retry=False)
+    without_trace = await outcome_of(UnknownJobError("nobody"), retry=False, dead=False)
 
-    assert isinstance(kept, Dead)
-    assert dropped is DROPPED
+    assert isinstance(without_retry, Dead)
+    assert isinstance(without_trace, Dead)
 
 
 def frames(text):

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Declare an owner dead, so that only one process recovers its jobs and the owner learns of it.
 --
--- KEYS  1 lease   2 buried   3 recovery lock   4 owner-queues   5 processes   6 owners
+-- KEYS  1 lease   2 buried   3 recovery lock   4 owner-queues   5 processes   6 queues
 -- ARGV  1 identity   2 who recovers   3 life of the lock (ms)   4 how long a buried owner is inspected (s)
 -- Result  "alive": it has a lease after all   "locked": another process is recovering
---         or the names of the queues it fetched from
+--         or the names of the queues it fetched from; of all queues, if nobody knows any more
 --
 -- A lease or lock that never expires is none of ours: whatever took its place must not keep jobs from being recovered.
 if redis.call('PTTL', KEYS[1]) >= 0 then return 'alive' end
@@ -22,4 +22,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - life)
 -- Renewed each time: as long as jobs cannot be moved, the names of their queues must not be forgotten.
 redis.call('EXPIRE', KEYS[4], life)
 redis.pcall('SREM', KEYS[5], ARGV[1])
-return redis.call('SMEMBERS', KEYS[4])
+local names = redis.call('SMEMBERS', KEYS[4])
+if #names > 0 then return names end
+names = redis.pcall('SMEMBERS', KEYS[6])
+return names.err and {} or names

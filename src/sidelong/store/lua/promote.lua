@@ -7,7 +7,7 @@
 --         queue: name of the queue, number of its key, new payload       dead: "", 0, payload
 --         later: "", 0, delay (s)                                        drop: "", 0, ""
 -- Result  per member: "queue", "dead", "later", "drop" for what was done, "gone" if it was no longer there,
---         or an error text
+--         or an error text; then how many dead entries were trimmed
 --
 -- By member and never by score: another poller may have moved what was read a moment ago. A queue of the wrong
 -- type sends its jobs to the dead set: nothing may stay at the front of the set for ever.
@@ -20,24 +20,15 @@ local function failed(reply)
   return type(reply) == 'table' and reply.err
 end
 
-local function bury(payload)
-  local reply = pcall('ZADD', dead, string.format('%.6f', now), payload)
-  if not failed(reply) then
-    pcall('ZREMRANGEBYSCORE', dead, '-inf', string.format('%.6f', now - tonumber(ARGV[2])))
-    pcall('ZREMRANGEBYRANK', dead, 0, -tonumber(ARGV[1]))
-  end
-  return reply
-end
-
 local function insert(destination, at)
   local payload = ARGV[at + 4]
   if destination == 'queue' then
     local reply = pcall('LPUSH', KEYS[tonumber(ARGV[at + 3])], payload)
-    if failed(reply) then return bury(payload), 'dead' end
+    if failed(reply) then return bury(dead, payload, now, ARGV[1], ARGV[2]), 'dead' end
     pcall('SADD', queues, ARGV[at + 2])
     return reply, 'queue'
   end
-  if destination == 'dead' then return bury(payload), 'dead' end
+  if destination == 'dead' then return bury(dead, payload, now, ARGV[1], ARGV[2]), 'dead' end
   if destination == 'later' then
     return pcall('ZADD', set, string.format('%.6f', now + tonumber(payload)), ARGV[at + 1]), 'later'
   end
@@ -66,4 +57,5 @@ for at = 3, #ARGV, 5 do
   end
   reply[#reply + 1] = result
 end
+reply[#reply + 1] = trimmed
 return reply

@@ -5,7 +5,7 @@
 -- ARGV  1 most dead entries kept   2 life of a dead entry (s)   then per entry: destination, raw, new
 --         queue: to the head of the queue, as `new`      dead: to the dead set, as `new`      drop: nowhere
 -- Result  "alive": it has a lease after all, nothing was done
---         or, per entry, 1 moved, 0 no longer there, or an error text
+--         or, per entry, 1 moved, 0 no longer there, or an error text; then how many dead entries were trimmed
 -- A key that never expires is no lease.
 if redis.call('PTTL', KEYS[1]) >= 0 then return 'alive' end
 local pcall = redis.pcall
@@ -21,12 +21,11 @@ for at = 3, #ARGV, 3 do
     if ARGV[at] == 'queue' then
       result = pcall('RPUSH', KEYS[3], new)
     elseif ARGV[at] == 'dead' then
-      result = pcall('ZADD', KEYS[4], string.format('%.6f', now), new)
-      pcall('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%.6f', now - tonumber(ARGV[2])))
-      pcall('ZREMRANGEBYRANK', KEYS[4], 0, -tonumber(ARGV[1]))
+      result = bury(KEYS[4], new, now, ARGV[1], ARGV[2])
     end
     if type(result) == 'number' then result = pcall('LREM', KEYS[2], -1, raw) end
   end
   reply[#reply + 1] = type(result) == 'table' and result.err or result
 end
+reply[#reply + 1] = trimmed
 return reply

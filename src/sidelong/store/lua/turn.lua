@@ -43,23 +43,12 @@ if type(last) == 'string' then
 end
 
 local now
-local function time_after(delay)
+local function time()
   if not now then
     local t = redis.call('TIME')
     now = t[1] + t[2] / 1000000
   end
-  return string.format('%.6f', now + delay)
-end
-
-local trimmed = 0
-local function bury(payload)
-  local reply = pcall('ZADD', dead, time_after(0), payload)
-  if failed(reply) then return reply end
-  local old = pcall('ZREMRANGEBYSCORE', dead, '-inf', time_after(-tonumber(ARGV[6])))
-  local over = pcall('ZREMRANGEBYRANK', dead, 0, -tonumber(ARGV[5]))
-  if not note(old) then trimmed = trimmed + old end
-  if not note(over) then trimmed = trimmed + over end
-  return reply
+  return now
 end
 
 -- operation -> entries it has, whether it counts as processed, whether it counts as failed
@@ -69,9 +58,9 @@ local SHAPE = {
 }
 
 local function insert(operation, queue, inflight, at)
-  if operation == 'retry' then return pcall('ZADD', retry, time_after(tonumber(ARGV[at + 2])), ARGV[at + 1]) end
-  if operation == 'dead' then return bury(ARGV[at + 1]) end
-  if operation == 'bury' then return bury(ARGV[at]) end
+  if operation == 'retry' then return pcall('ZADD', retry, string.format('%.6f', time() + tonumber(ARGV[at + 2])), ARGV[at + 1]) end
+  if operation == 'dead' then return bury(dead, ARGV[at + 1], time(), ARGV[5], ARGV[6]) end
+  if operation == 'bury' then return bury(dead, ARGV[at], time(), ARGV[5], ARGV[6]) end
   if operation == 'back' then return pcall('RPUSH', queue, ARGV[at]) end
   if operation == 'rewrite' then return pcall('LPUSH', inflight, ARGV[at + 1]) end
 end
@@ -125,7 +114,7 @@ if failed(stored) then
   redis.call('DEL', settled)
   stored = redis.call('HSET', settled, capsule, record)
 end
-if stored == 1 then redis.call('EXPIRE', settled, ARGV[4]) end
+if stored == 1 or batch % 1000 == 0 then redis.call('EXPIRE', settled, ARGV[4]) end
 
 local reply = {'new', owner, results, errors, trimmed}
 if owner == 0 then return reply end
