@@ -1,20 +1,20 @@
 """The application: settings, jobs, middleware, hooks and features in one place."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import fields, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack, overload
 
 from sidelong.client.client import Client
 from sidelong.client.job import Job, P, check_function
 from sidelong.client.job_class import JobClass, attach, check_class, inherited_layers
 from sidelong.client.registry import Registry, wire_name
 from sidelong.client.validation import Enqueueable
-from sidelong.core.config import Capsule, Config
+from sidelong.core.config import Config, Settings
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.middleware import Chain
-from sidelong.core.options import JobOptions, RetriesExhaustedHook, RetryInHook, check_queue_name
+from sidelong.core.options import JobOptions, RetriesExhaustedHook, RetryInHook
 from sidelong.errors import ConfigurationError, JobDefinitionError
 from sidelong.settings import host, redis_url
 from sidelong.store.store import Store
@@ -28,10 +28,7 @@ C = TypeVar("C", bound=JobClass)
 F = TypeVar("F")
 H = TypeVar("H", bound=Callable[..., Any])
 
-Queue = str | tuple[str, int]
-"""`"name"`, `"name,weight"` or `("name", weight)`."""
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
-_SETTINGS = frozenset(each.name for each in fields(Config)) - {"redis_url"}
 
 
 class JobDecorator(Protocol):
@@ -52,6 +49,7 @@ class Sidelong:
     Args:
         redis: a URL (`redis://`, `rediss://`, `unix://`, `memory://`) or a `redis.asyncio.Redis`, whose
             address and credentials are used. Without it the environment decides; see `settings.py`.
+        store: reaches Redis in place of the one made from `redis`; for tests, with a clock of their own.
         settings: fields of `Config`, such as `concurrency`, `queues`, `timeout` or `default_job_options`.
 
     Attributes:
@@ -64,7 +62,7 @@ class Sidelong:
         services: what features run beside the jobs of a worker.
 
     Raises:
-        ConfigurationError: a setting is unknown or cannot work.
+        ConfigurationError: a setting is unknown or cannot work, or two capsules would serve one queue.
     """
 
     def __init__(
@@ -72,15 +70,13 @@ class Sidelong:
         redis: "str | redis.asyncio.Redis | None" = None,
         /,
         *,
-        queues: Sequence[Queue] = (),
         store: Store | None = None,
-        **settings: Any,
+        **settings: Unpack[Settings],
     ) -> None:
-        _refuse_unknown(settings)
+        given: dict[str, Any] = {"hostname": host(), **_known(settings)}
         if redis is None or isinstance(redis, str):
-            settings["redis_url"] = redis_url() if redis is None else redis
-        settings.setdefault("hostname", host())
-        self.config = Config(queues=parse_queues(queues), **settings)
+            given["redis_url"] = redis_url() if redis is None else redis
+        self.config = Config(**given)
         # Checked once here, rather than at the first job.
         JobOptions.merge(self.config.default_job_options)
         self.registry = Registry()
@@ -203,38 +199,19 @@ class Sidelong:
             raise ConfigurationError(f"{feature!r} is no feature: it has no install(app) and cannot be called")
         install(self)
 
-    def worker(
-        self,
-        *,
-        concurrency: int | None = None,
-        queues: Sequence[Queue] | None = None,
-        capsules: Sequence[Capsule] | None = None,
-        timeout: float | None = None,
-        **overrides: Any,
-    ) -> "Worker":
-        """Return a worker of this application, not started; what is not given comes from `config`.
+    def worker(self, **settings: Unpack[Settings]) -> "Worker":
+        """Return a worker of this application, not started.
 
         Args:
-            concurrency: how many jobs run at once.
-            queues: what it serves, as `"name"`, `"name,weight"` or `("name", weight)`.
-            capsules: queues with a concurrency of their own, served beside.
-            timeout: seconds that running jobs have to finish at a stop.
-            overrides: other fields of `Config`.
+            settings: what differs from `config`, such as `concurrency`, `queues`, `capsules` or `timeout`.
 
         Raises:
-            ConfigurationError: a setting is unknown or cannot work.
+            ConfigurationError: a setting is unknown or cannot work, or two capsules would serve one queue.
         """
         # The only late import: users hold the app, and it must not load the engine in a web process.
         from sidelong.worker.worker import Worker
 
-        _refuse_unknown(overrides)
-        chosen = {"concurrency": concurrency, "timeout": timeout}
-        overrides |= {name: value for name, value in chosen.items() if value is not None}
-        if queues is not None:
-            overrides["queues"] = parse_queues(queues)
-        if capsules is not None:
-            overrides["capsules"] = tuple(capsules)
-        config = replace(self.config, **overrides)
+        config = replace(self.config, **_known(settings))
         return Worker(
             config=config,
             store=self.store.configured(config),
@@ -245,7 +222,7 @@ class Sidelong:
             services=tuple(self.services),
         )
 
-    def lifespan(self, worker: bool | Mapping[str, Any] = False, inner: Lifespan | None = None) -> Lifespan:
+    def lifespan(self, worker: bool | Settings = False, inner: Lifespan | None = None) -> Lifespan:
         """Return an ASGI lifespan that opens and closes this application with the host.
 
         Args:
@@ -255,12 +232,12 @@ class Sidelong:
 
         @asynccontextmanager
         async def lifespan(host: Any) -> AsyncIterator[Any]:
-            arguments = dict(worker) if isinstance(worker, Mapping) else {}
+            settings = worker if isinstance(worker, Mapping) else Settings()
             async with self, inner(host) if inner is not None else nullcontext() as state:
                 if worker is False:
                     yield state
                 else:
-                    async with self.worker(**arguments):
+                    async with self.worker(**settings):
                         yield state
 
         return lifespan
@@ -321,36 +298,11 @@ class Sidelong:
         return cls
 
 
-def parse_queues(queues: Iterable[Queue]) -> tuple[tuple[str, int], ...]:
-    """Return queue names with weights; names without one get 0 if no name has one, and else 1.
-
-    Raises:
-        ConfigurationError: a name or weight cannot work, or a single string was given.
-    """
-    if isinstance(queues, str):
-        raise ConfigurationError(f"queues must be a list of names, not the string {queues!r}")
-    parsed = [_queue_and_weight(queue) for queue in queues]
-    is_weighted = any(weight is not None for _, weight in parsed)
-    return tuple((name, weight if weight is not None else int(is_weighted)) for name, weight in parsed)
-
-
-def _queue_and_weight(queue: Queue) -> tuple[str, int | None]:
-    if isinstance(queue, str):
-        name, comma, text = queue.partition(",")
-        if not comma:
-            return check_queue_name(name), None
-        if not text.strip().isdecimal():
-            raise ConfigurationError(f"{queue!r}: the weight of a queue must be a whole number")
-        return check_queue_name(name.strip()), int(text)
-    if isinstance(queue, tuple | list) and len(queue) == 2 and type(queue[1]) is int and queue[1] >= 0:
-        return check_queue_name(queue[0]), queue[1]
-    raise ConfigurationError(f'{queue!r} is no queue: write "name", "name,weight" or ("name", weight)')
-
-
-def _refuse_unknown(given: Mapping[str, Any]) -> None:
-    for name in given:
-        if name not in _SETTINGS:
+def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
+    for name in settings:
+        if name not in Settings.__annotations__:
             raise ConfigurationError(f"there is no setting {name!r}")
+    return dict(settings)
 
 
 def _checked_name(name: Any) -> str:

@@ -1,7 +1,6 @@
 import pytest
 
-from sidelong import ConfigurationError, JobDefinitionError, Sidelong
-from sidelong.app import parse_queues
+from sidelong import Capsule, ConfigurationError, JobDefinitionError, Sidelong
 
 
 class MemoryStore:
@@ -30,23 +29,27 @@ def test_the_environment_names_the_redis_unless_code_does(monkeypatch):
     assert Sidelong("redis://code").config.redis_url == "redis://code"
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ([], ()),
-        (["a", "b"], (("a", 0), ("b", 0))),
-        (["a", "b,2"], (("a", 1), ("b", 2))),
-        ([("a", 3), "b"], (("a", 3), ("b", 1))),
-    ],
-)
-def test_queues_without_any_weight_are_strict(given, expected):
-    assert parse_queues(given) == expected
+def test_a_queue_in_two_capsules_is_refused_for_the_app_and_for_a_worker():
+    pdf = Capsule(name="slow", concurrency=1, queues=["pdf"])
+    app = Sidelong(queues=["pdf", "default"])
+
+    with pytest.raises(ConfigurationError, match="'pdf' is served by two capsules, 'default' and 'slow'"):
+        Sidelong(queues=["pdf"], capsules=[pdf])
+    with pytest.raises(ConfigurationError, match="'pdf' is served by two capsules, 'default' and 'slow'"):
+        app.worker(capsules=[pdf])
 
 
-@pytest.mark.parametrize("given", ["a", ["a b"], ["a,x"], [("a", "2")], [5], [("a", -1)]])
-def test_refuses_what_is_no_queue(given):
-    with pytest.raises(ConfigurationError):
-        parse_queues(given)
+def test_what_a_worker_is_given_beats_the_config_and_is_checked():
+    app = Sidelong(concurrency=3, timeout=5)
+
+    worker = app.worker(concurrency=7, queues=["a", "b,2"])
+
+    assert (worker.config.concurrency, worker.config.timeout) == (7, 5)
+    assert worker.config.queues == (("a", 1), ("b", 2))
+    with pytest.raises(ConfigurationError, match="no setting 'concurency'"):
+        app.worker(concurency=5)
+    with pytest.raises(ConfigurationError, match="concurrency must be a whole number"):
+        app.worker(concurrency="5")
 
 
 def test_decorators_register_and_return_what_they_were_given():

@@ -37,14 +37,6 @@ def _root(
     pass
 
 
-def _check_queues(texts: list[str] | None) -> list[str] | None:
-    names = [text.partition(",")[0] for text in texts or ()]
-    for name in names:
-        if names.count(name) > 1:
-            raise typer.BadParameter(f"{name!r} is given twice; a weight makes its share larger: -q {name},2")
-    return texts
-
-
 @cli.command()
 def run(
     target: Annotated[
@@ -64,7 +56,6 @@ def run(
             "--queue",
             "-q",
             metavar="NAME[,WEIGHT]",
-            callback=_check_queues,
             help="A queue to serve; repeat it for more. With weights, a queue of weight 3 gets three times"
             " the share of one of weight 1; without, an earlier queue always goes first. (default: the"
             " queues of all jobs in the app, and `default`)",

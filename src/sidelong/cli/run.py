@@ -8,11 +8,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sidelong.app import parse_queues
 from sidelong.cli.banner import log_banner
 from sidelong.cli.loading import TargetError, load_app
 from sidelong.cli.logs import configure_logging
 from sidelong.cli.signals import Signals
+from sidelong.core.config import Settings
+from sidelong.core.queue_names import parse_queues
 from sidelong.errors import ConfigurationError, StoreError
 from sidelong.worker.worker import Worker
 
@@ -47,7 +48,7 @@ def run(options: RunOptions) -> int:
         if options.redis:
             # A flag beats what the code says, for what jobs enqueue as well.
             app.use_redis(options.redis)
-        worker = app.worker(concurrency=options.concurrency, queues=options.queues or None, timeout=options.timeout)
+        worker = app.worker(**_settings(options))
         log_banner(app, worker, options.target)
         _serve(worker, signals)
     except (TargetError, ConfigurationError, StoreError) as error:
@@ -62,6 +63,17 @@ def run(options: RunOptions) -> int:
         _leave(f"Jobs that do not end are left behind: {', '.join(stuck)}")
     logger.info("Stopped")
     return 0
+
+
+def _settings(options: RunOptions) -> Settings:
+    settings = Settings()
+    if options.concurrency is not None:
+        settings["concurrency"] = options.concurrency
+    if options.queues:
+        settings["queues"] = options.queues
+    if options.timeout is not None:
+        settings["timeout"] = options.timeout
+    return settings
 
 
 def _serve(worker: Worker, signals: Signals) -> None:

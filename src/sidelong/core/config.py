@@ -1,40 +1,93 @@
 """Every setting with its default, frozen once the application is built."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, TypedDict
 
+from sidelong.core.options import DEFAULT_QUEUE
+from sidelong.core.queue_names import Queue, Queues, parse_queues, refuse_shared_queues
+from sidelong.core.setting_checks import options, seconds, text, text_or_none, texts, whole_number
 from sidelong.errors import ConfigurationError
 
-Queues = tuple[tuple[str, int], ...]
-"""Queue names with their weights, in order; all weights 0 means strict order."""
+DEFAULT_CAPSULE: Final = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Capsule:
     """Queues that are served together with a concurrency of their own.
 
     Args:
         name: how logs and the process record call it.
         concurrency: how many of its jobs run at once.
+        queues: its queues, as `"name"`, `"name,weight"` or `("name", weight)`.
+
+    Attributes:
         queues: names with weights, in order.
+
+    Raises:
+        ConfigurationError: one of them cannot work.
     """
 
     name: str
     concurrency: int
     queues: Queues
 
-    def __post_init__(self) -> None:
-        if self.concurrency < 1:
-            raise ConfigurationError(f"capsule {self.name!r}: concurrency must be at least 1")
-        if not self.queues:
-            raise ConfigurationError(f"capsule {self.name!r} has no queues")
+    def __init__(self, *, name: str, concurrency: int, queues: Iterable[Queue]) -> None:
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"a capsule's name must be a non-empty string, not {name!r}")
+        try:
+            parsed = parse_queues(queues)
+            checked = whole_number(1)("concurrency", concurrency)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"capsule {name!r}: {error}") from None
+        if not parsed:
+            raise ConfigurationError(f"capsule {name!r} has no queues")
+        # Frozen for everyone else.
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "concurrency", checked)
+        object.__setattr__(self, "queues", parsed)
+
+
+class Settings(TypedDict, total=False):
+    """What `Sidelong(...)` and `app.worker(...)` take: the fields of `Config` but the address."""
+
+    concurrency: int
+    queues: Sequence[Queue]
+    capsules: Sequence[Capsule]
+    timeout: float
+    cancel_grace: float
+    max_retries: int
+    default_job_options: Mapping[str, Any]
+    payload_warn: int
+    payload_limit: int
+    dead_max_jobs: int
+    dead_timeout: float
+    block_time: float
+    poll_interval: float
+    beat_interval: float
+    lease_ttl: float
+    process_ttl: float
+    recovery_interval: float
+    recovery_grace: float
+    lag_threshold: float
+    batch_limit: int
+    crash_limit: int
+    crash_window: float
+    connect_timeout: float
+    answer_timeout: float
+    hostname: str | None
+    tag: str
+    labels: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All settings of one application and its workers; durations are in seconds, sizes in bytes."""
+    """All settings of one application and its workers; durations are in seconds, sizes in bytes.
+
+    Raises:
+        ConfigurationError: a setting cannot work; the message says which and why.
+    """
 
     redis_url: str = "redis://localhost:6379/0"
 
@@ -85,33 +138,76 @@ class Config:
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "dead_max_jobs", "crash_limit", "batch_limit"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} must be at least 1")
-        if self.max_retries < 0:
-            raise ConfigurationError("max_retries must not be negative")
-        if self.timeout < 0:
-            raise ConfigurationError("timeout must not be negative")
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
         if self.lease_ttl <= 2 * self.beat_interval:
             raise ConfigurationError("lease_ttl must be more than two beat intervals")
-        if self.block_time < 0.01:
-            # Redis before 7.0.8 takes a block time of 1 ms for ever.
-            raise ConfigurationError("block_time must be at least 0.01 seconds")
         names = [capsule.name for capsule in self.capsules]
-        if "default" in names or len(set(names)) != len(names):
+        if DEFAULT_CAPSULE in names or len(set(names)) != len(names):
             raise ConfigurationError("capsules need names of their own, other than 'default'")
+        refuse_shared_queues(
+            [(DEFAULT_CAPSULE, self.queues), *((capsule.name, capsule.queues) for capsule in self.capsules)]
+        )
 
     def all_capsules(self, registered: tuple[str, ...] = ()) -> tuple[Capsule, ...]:
-        """Return the default capsule, then the others.
+        """Return the default capsule, then the others; without the default one where they leave it nothing.
 
         Args:
             registered: queues of the registered jobs, served when `queues` is empty.
         """
-        queues = self.queues
+        queues = self.queues or self._left_over(registered)
         if not queues:
-            elsewhere = {name for capsule in self.capsules for name, _ in capsule.queues}
-            names = dict.fromkeys((*registered, "default"))
-            queues = tuple((name, 1) for name in names if name not in elsewhere) or (("default", 0),)
-            if len(queues) == 1:
-                queues = ((queues[0][0], 0),)
-        return (Capsule(name="default", concurrency=self.concurrency, queues=queues), *self.capsules)
+            return self.capsules
+        return (Capsule(name=DEFAULT_CAPSULE, concurrency=self.concurrency, queues=queues), *self.capsules)
+
+    def _left_over(self, registered: tuple[str, ...]) -> Queues:
+        """Return the queues of the jobs that no capsule names, with equal shares."""
+        elsewhere = {name for capsule in self.capsules for name, _ in capsule.queues}
+        names = [name for name in dict.fromkeys((*registered, DEFAULT_QUEUE)) if name not in elsewhere]
+        return tuple((name, int(len(names) > 1)) for name in names)
+
+
+def _queues(name: str, value: Any) -> Queues:
+    return parse_queues(value)
+
+
+def _capsules(name: str, value: Any) -> tuple[Capsule, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(capsule, Capsule) for capsule in value):
+        return tuple(value)
+    raise ConfigurationError(f"{name} must be a list of Capsule(name=..., concurrency=..., queues=...), not {value!r}")
+
+
+_INSTANT: Final = 0.001
+# Redis before 7.0.8 takes a block time of 1 ms for ever.
+_LEAST_BLOCK_TIME: Final = 0.01
+
+_CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "redis_url": text,
+    "concurrency": whole_number(1),
+    "queues": _queues,
+    "capsules": _capsules,
+    "timeout": seconds(0),
+    "cancel_grace": seconds(0),
+    "max_retries": whole_number(0),
+    "default_job_options": options,
+    "payload_warn": whole_number(1),
+    "payload_limit": whole_number(1),
+    "dead_max_jobs": whole_number(1),
+    "dead_timeout": seconds(0),
+    "block_time": seconds(_LEAST_BLOCK_TIME),
+    "poll_interval": seconds(_INSTANT),
+    "beat_interval": seconds(_INSTANT),
+    "lease_ttl": seconds(_INSTANT),
+    "process_ttl": seconds(_INSTANT),
+    "recovery_interval": seconds(_INSTANT),
+    "recovery_grace": seconds(0),
+    "lag_threshold": seconds(_INSTANT),
+    "batch_limit": whole_number(1),
+    "crash_limit": whole_number(1),
+    "crash_window": seconds(0),
+    "connect_timeout": seconds(_INSTANT),
+    "answer_timeout": seconds(_INSTANT),
+    "hostname": text_or_none,
+    "tag": text,
+    "labels": texts,
+}

@@ -74,6 +74,8 @@ def test_a_redis_url_on_the_command_line_beats_the_one_in_the_code(sidelong, app
     ("words", "sentence"),
     [
         (["-q", "a,high"], "'a,high': the weight of a queue must be a whole number"),
+        (["-q", "a", "-q", "a,2"], "the queue 'a' is named twice"),
+        (["-q", "a,0", "-q", "b,2"], "queue weights must be all 0"),
         (["--redis", "nonsense"], "the Redis URL must begin with redis://"),
     ],
 )
@@ -85,7 +87,22 @@ def test_a_wrong_option_is_one_sentence_and_status_one(sidelong, app_file, words
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [[], ["-c", "0"], ["-c", "many"], ["-t", "-1"], ["-q", "a", "-q", "a,2"]])
+def test_a_queue_of_a_capsule_is_refused_with_what_to_do(sidelong, tmp_path):
+    (tmp_path / "pdf_app.py").write_text(
+        "from sidelong import Capsule, Sidelong\n\n"
+        'app = Sidelong(capsules=[Capsule(name="slow", concurrency=1, queues=["pdf"])])\n'
+    )
+
+    done = sidelong("run", "pdf_app.py", "-q", "default", "-q", "pdf")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "sidelong: the queue 'pdf' is served by two capsules, 'default' and 'slow': leave it out of one"
+        " (the capsule 'default' serves what `queues` or -q names)\n"
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["-c", "0"], ["-c", "many"], ["-t", "-1"]])
 def test_wrong_usage_is_status_two(sidelong, app_file, words):
     target = ["small_app"] if words else []
 

@@ -1,0 +1,60 @@
+"""Checks of single settings: each returns the value as it is kept, or says what it must be.
+
+A check is called with the name of the setting and the value given, and raises ConfigurationError.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sidelong.errors import ConfigurationError
+
+
+def whole_number(least: int) -> Callable[[str, Any], int]:
+    """Return a check for a whole number that is not less than `least`."""
+
+    def check(name: str, value: Any) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+            return value
+        raise ConfigurationError(f"{name} must be a whole number of at least {least}, not {value!r}")
+
+    return check
+
+
+def seconds(least: float) -> Callable[[str, Any], float]:
+    """Return a check for a finite number of seconds that is not less than `least`."""
+
+    def check(name: str, value: Any) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and math.isfinite(value) and value >= least:
+            return float(value)
+        raise ConfigurationError(f"{name} must be a number of seconds, at least {least:g}, not {value!r}")
+
+    return check
+
+
+def text(name: str, value: Any) -> str:
+    """Return a string."""
+    if isinstance(value, str):
+        return value
+    raise ConfigurationError(f"{name} must be a string, not {value!r}")
+
+
+def text_or_none(name: str, value: Any) -> str | None:
+    """Return a string or None."""
+    return None if value is None else text(name, value)
+
+
+def texts(name: str, value: Any) -> tuple[str, ...]:
+    """Return a list of strings as a tuple."""
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    raise ConfigurationError(f"{name} must be a list of strings, not {value!r}")
+
+
+def options(name: str, value: Any) -> Mapping[str, Any]:
+    """Return a copy of a mapping that nobody can change."""
+    if isinstance(value, Mapping):
+        return MappingProxyType(dict(value))
+    raise ConfigurationError(f"{name} must be a dict of options, not {value!r}")
