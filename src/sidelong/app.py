@@ -54,6 +54,7 @@ class Sidelong:
 
     Attributes:
         config: the settings, frozen.
+        store: what touches Redis.
         registry: the jobs by wire name.
         client: pushes jobs.
         hooks: events, error handlers, death handlers.
@@ -62,7 +63,7 @@ class Sidelong:
         services: what features run beside the jobs of a worker.
 
     Raises:
-        ConfigurationError: a setting is unknown or cannot work, or two capsules would serve one queue.
+        ConfigurationError: the address or a setting cannot work, or two capsules would serve one queue.
     """
 
     def __init__(
@@ -76,6 +77,10 @@ class Sidelong:
         given: dict[str, Any] = {"hostname": host(), **_known(settings)}
         if redis is None or isinstance(redis, str):
             given["redis_url"] = redis_url() if redis is None else redis
+        elif not hasattr(redis, "connection_pool"):
+            raise ConfigurationError(
+                f"the Redis to use must be a URL or a redis.asyncio.Redis, not {type(redis).__name__}"
+            )
         self.config = Config(**given)
         # Checked once here, rather than at the first job.
         JobOptions.merge(self.config.default_job_options)
@@ -84,16 +89,9 @@ class Sidelong:
         self.client_middleware = Chain()
         self.server_middleware = Chain()
         self.services: list[Any] = []
-        self._redis = None if isinstance(redis, str) else redis
-        self._store = store
+        # Refuses an address that cannot be used; connections open when first used.
+        self.store = store or Store(self.config, None if isinstance(redis, str) else redis)
         self.client = Client(self.config, self.client_middleware, lambda: self.store.pusher)
-
-    @property
-    def store(self) -> Store:
-        """What touches Redis; connections open when first used."""
-        if self._store is None:
-            self._store = Store(self.config, self._redis)
-        return self._store
 
     def use_redis(self, url: str) -> None:
         """Use another Redis than the one given so far, for pushes as well as for workers.
@@ -102,8 +100,7 @@ class Sidelong:
             ConfigurationError: the address cannot be used.
         """
         self.config = replace(self.config, redis_url=url)
-        self._redis = None
-        self._store = Store(self.config)
+        self.store = Store(self.config)
 
     @overload
     def job(self, target: type[C], /) -> type[C]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
@@ -244,8 +241,7 @@ class Sidelong:
 
     async def close(self) -> None:
         """Give all connections of the running event loop back; using the application again opens new ones."""
-        if self._store is not None:
-            await self._store.close()
+        await self.store.close()
 
     async def __aenter__(self) -> Self:
         return self

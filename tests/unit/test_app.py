@@ -1,4 +1,5 @@
 import pytest
+import redis
 
 from sidelong import Capsule, ConfigurationError, JobDefinitionError, Sidelong
 
@@ -27,6 +28,30 @@ def test_the_environment_names_the_redis_unless_code_does(monkeypatch):
 
     assert Sidelong().config.redis_url == "redis://environment"
     assert Sidelong("redis://code").config.redis_url == "redis://code"
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        (5, "must be a URL or a redis.asyncio.Redis, not int"),
+        (b"redis://a", "must be a URL or a redis.asyncio.Redis, not bytes"),
+        ("", "must begin with redis://"),
+        ("localhost:6379", "must begin with redis://"),
+        ("http://localhost", "must begin with redis://"),
+        ("redis://:p@ss@host:port", "cannot be read"),
+        (redis.Redis(), "cannot be copied"),
+    ],
+)
+def test_a_wrong_address_is_refused_at_once(address, words):
+    with pytest.raises(ConfigurationError, match=words):
+        Sidelong(address)
+
+
+def test_a_wrong_address_in_the_environment_is_refused_at_once(monkeypatch):
+    monkeypatch.setenv("SIDELONG_REDIS_URL", "nonsense")
+
+    with pytest.raises(ConfigurationError, match="must begin with redis://"):
+        Sidelong()
 
 
 def test_a_queue_in_two_capsules_is_refused_for_the_app_and_for_a_worker():
