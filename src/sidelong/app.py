@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack, overload
 
 from sidelong.client.client import Client
-from sidelong.client.job import Job, P, check_function
-from sidelong.client.job_class import JobClass, attach, check_class, inherited_layers
+from sidelong.client.job import Job, JobRef, P, check_function
+from sidelong.client.job_class import JobClass, attach, check_class, inherited_layers, job_of
 from sidelong.client.registry import Registry, wire_name
 from sidelong.client.validation import Enqueueable
 from sidelong.core.config import Config, Settings
@@ -152,18 +152,33 @@ class Sidelong:
 
         return register if target is None else register(target)
 
-    async def enqueue(self, target: str | Enqueueable, *args: Any, **options: Any) -> str | None:
-        """Enqueue a job by its wire name, for workers in any language; see `Client.push`.
+    async def enqueue(self, target: str | Enqueueable, *args: Any, **options: Any) -> JobRef | None:
+        """Enqueue a job by its wire name, also for workers in other languages.
+
+        If a job of this name is registered here, its options hold where none are given, and the arguments must fit
+        its signature. Of a job that is not, nothing is known: it gets the default options, and the arguments are
+        sent as they are.
 
         Args:
-            target: the wire name; a string takes only the global default options.
-            args: its arguments, sent as they are.
+            target: the wire name or an alias; also a job itself.
+            args: its arguments.
             options: as in `JobOptions`; also `at` (epoch seconds) and `jid`.
 
         Returns:
-            The job's id, or None if a client middleware stopped it.
+            The job's reference, or None if a client middleware stopped it.
+
+        Raises:
+            TypeError: the arguments do not fit the signature, or cannot travel as JSON (`ArgumentError`).
+            ValueError: an option cannot work, or the payload is too large.
+            NotEnqueued: nothing was stored; enqueuing again is safe.
+            EnqueueUncertain: Redis did not answer; the job may have been stored.
         """
-        return await self.client.enqueue(target, *args, **options)
+        job = self._find(target)
+        if job is None:
+            jid = await self.client.enqueue(target, *args, **options)
+        else:
+            jid = await self.client.enqueue(job, *job.bind(args), **options)
+        return None if jid is None else JobRef(jid)
 
     def on(self, event: Event) -> Callable[[H], H]:
         """Return a decorator that has a function, plain or async and without parameters, called at `event`.
@@ -256,6 +271,13 @@ class Sidelong:
 
     def __repr__(self) -> str:
         return f"<Sidelong with {len(self.registry)} jobs>"
+
+    def _find(self, target: object) -> Job[..., Any] | None:
+        if isinstance(target, str):
+            return self.registry.get(target) if target in self.registry else None
+        if isinstance(target, type) and issubclass(target, JobClass):
+            return job_of(target)
+        return target if isinstance(target, Job) else None
 
     def _register_function(
         self,

@@ -87,7 +87,7 @@ async def delays(app: Sidelong, client: redis.Redis, ledger: Ledger, waits: list
     due = {}
     for wait in waits:
         due_at = time.time() + wait
-        due[await app.enqueue("noop", at=due_at)] = due_at
+        due[str(await app.enqueue("noop", at=due_at))] = due_at
     # The ledger has the monotonic clock.
     offset = time.time() - time.monotonic()
     await eventually(lambda: due.keys() <= ledger.history().runs.keys(), 3 * max(waits) + 3)

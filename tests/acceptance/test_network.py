@@ -190,11 +190,11 @@ def test_idle_connections_that_redis_closes_cause_no_error(
     server = start_redis(config={"timeout": 2})
     options = WorkerOptions(redis=server.url, ledger=ledger, settings="default")
 
-    async def push_now_and_then() -> list[str | None]:
+    async def push_now_and_then() -> list[str]:
         async with Sidelong(server.url) as app:
             jids = []
             for _ in range(3):
-                jids.append(await app.enqueue("noop"))
+                jids.append(str(await app.enqueue("noop")))
                 # Longer than Redis lets an idle connection live; it looks once a second.
                 await asyncio.sleep(3)
             return jids

@@ -255,7 +255,7 @@ async def test_a_full_redis_is_drained_while_pushes_say_that_nothing_was_stored(
                     await app.enqueue("noop")
                 lives = await _leases(client, for_seconds=2 * TEST_TIMINGS["lease_ttl"])
                 client.config_set("maxmemory", 0)
-                late = await app.enqueue("noop")
+                late = str(await app.enqueue("noop"))
             await eventually(lambda: late in ledger.history().ends, 15)
             log = worker.log()
 

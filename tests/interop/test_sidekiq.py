@@ -60,7 +60,7 @@ async def test_what_is_pushed_here_runs_in_ruby_and_keeps_its_bytes(
     ruby: Ruby, run: Run, app: Sidelong, redis_client: redis.Redis
 ) -> None:
     async with app:
-        jid = await app.enqueue("Noted", *ARGUMENTS)
+        jid = str(await app.enqueue("Noted", *ARGUMENTS))
         (raw,) = redis_client.lrange("queue:default", 0, -1)
         found = await run("""
             queue = Sidekiq::Queue.new
@@ -144,7 +144,7 @@ async def test_ruby_edits_what_stands_here(run: Run, app: Sidelong, redis_client
     async with app:
         due = float(redis_client.time()[0] + 1000)
         await app.client.push({"class": "Noted", "args": ARGUMENTS, "at": due + 0.25})
-        keep = await app.enqueue("Noted", "keep")
+        keep = str(await app.enqueue("Noted", "keep"))
         gone = await app.enqueue("Noted", "gone")
         found = await run(f"""
             Sidekiq::ScheduledSet.new.first.reschedule({due} + 400)

@@ -14,7 +14,7 @@ from sidelong.core.identity import new_jid
 from sidelong.core.middleware import Chain, compose
 from sidelong.core.options import has_containers, options_payload
 from sidelong.core.serialization import check_arguments, dumps, loads
-from sidelong.errors import InvalidPayloadError, PayloadTooLargeError, PushError
+from sidelong.errors import ArgumentError, InvalidPayloadError, PayloadTooLargeError, PushError
 from sidelong.store.queues import Push
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Client:
             The ids in the order of the arguments; None where a client middleware stopped a job.
 
         Raises:
-            TypeError: a field has the wrong type, or an argument cannot travel as JSON.
+            TypeError: a field has the wrong type, or an argument cannot travel as JSON; the element is named.
             ValueError: a field is missing or impossible, or a payload is too large.
             PushError: as in `push`; its `enqueued` lists the jobs stored before.
         """
@@ -136,13 +136,14 @@ class Client:
         jids: list[str | None] = []
         try:
             for chunk in slices(self._copies(template, timed, now), size):
-                jids.extend(await self._submit_slice(chunk))
+                jids.extend(await self._submit_slice(chunk, first=len(jids)))
         except PushError as error:
             error.enqueued = (*(jid for jid in jids if jid), *error.enqueued)
             raise
         except Exception as error:
             if done := [jid for jid in jids if jid]:
-                error.add_note(f"{len(done)} jobs of this call were enqueued before, up to {done[-1]}")
+                count = "1 job of this call was" if len(done) == 1 else f"{len(done)} jobs of this call were"
+                error.add_note(f"{count} enqueued before, up to {done[-1]}")
             raise
         return jids
 
@@ -182,9 +183,14 @@ class Client:
         payload: dict[str, Any] = loads(self._seal(prepared).raw)
         return payload
 
-    async def _submit_slice(self, items: list[dict[str, Any]]) -> list[str | None]:
+    async def _submit_slice(self, items: list[dict[str, Any]], *, first: int) -> list[str | None]:
         prepared = [await self.prepare(item) for item in items] if self._chain else items
-        pushes = [None if item is None else self._seal(item) for item in prepared]
+        pushes: list[Push | None] = []
+        try:
+            for item in prepared:
+                pushes.append(None if item is None else self._seal(item))
+        except (ArgumentError, PayloadTooLargeError) as error:
+            raise type(error)(f"element {first + len(pushes)}: {error}") from None
         if alive := [push for push in pushes if push is not None]:
             await self._pusher().push(alive)
         return [None if push is None else push.jid for push in pushes]
@@ -195,9 +201,12 @@ class Client:
         jid, created_at = template["jid"], template["created_at"]
         template = {**template, "args": None}
         is_flat = not has_containers(template)
-        for args, at in timed:
+        for index, (args, at) in enumerate(timed):
             if not isinstance(args, list | tuple):
-                raise TypeError("each job of a bulk push must be a list or tuple of arguments, as in [[1], [2]]")
+                raise TypeError(
+                    f"element {index}: each job of a bulk push must be a list or tuple of arguments, as in [[1], [2]],"
+                    f" not {type(args).__name__}"
+                )
             # A middleware that adds a tag to one job must not add it to all.
             item = template.copy() if is_flat else copy.deepcopy(template)
             item["args"] = list(args)

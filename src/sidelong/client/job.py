@@ -3,6 +3,7 @@
 import copy
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -138,11 +139,11 @@ class Job(Generic[P, R]):
             A list parallel to `arguments`; None where a client middleware stopped a job.
 
         Raises:
-            TypeError: as in `enqueue`. Slices before the faulty one are enqueued.
+            TypeError: as in `enqueue`, naming the element. Slices before the faulty one are enqueued.
             ValueError: `at`, `spread` or `batch_size` cannot work.
             PushError: as in `enqueue`; `enqueued` lists the jobs stored before.
         """
-        bound: Iterable[list[Any]] = map(self._bind_element, arguments)
+        bound: Iterable[list[Any]] = itertools.starmap(self._bind_element, enumerate(arguments))
         if isinstance(arguments, Sequence):
             # All of them are at hand: a wrong one is found before the first is enqueued.
             bound = list(bound)
@@ -176,6 +177,14 @@ class Job(Generic[P, R]):
         item = self._new_item(self._signature.bind(args, kwargs))
         return await run_inline(item, self._client, self._server_chain, self.target, is_async=self.is_async)
 
+    def bind(self, args: Sequence[Any]) -> list[Any]:
+        """Return positional arguments as payloads carry them.
+
+        Raises:
+            TypeError: they do not fit the signature.
+        """
+        return self._signature.bind(tuple(args), {})
+
     def target(self) -> Callable[..., Any]:
         """Return what one execution calls: the function, or `perform` of a new instance."""
         if self._create is None:
@@ -205,13 +214,16 @@ class Job(Generic[P, R]):
         item["created_at"] = self._client.clock.now()
         return item
 
-    def _bind_element(self, element: Sequence[Any]) -> list[Any]:
-        if not isinstance(element, list | tuple):
+    def _bind_element(self, index: int, element: Sequence[Any]) -> list[Any]:
+        try:
+            if isinstance(element, list | tuple):
+                return self.bind(element)
             raise TypeError(
                 f"{self.name}: enqueue_many takes tuples or lists of arguments, as in [(1,), (2,)], "
                 f"not {type(element).__name__}"
             )
-        return self._signature.bind(tuple(element), {})
+        except TypeError as error:
+            raise TypeError(f"element {index}: {error}") from None
 
     def _set_options(self, options: JobOptions) -> None:
         self.options = options

@@ -4,7 +4,15 @@ import time
 
 import pytest
 
-from sidelong import ArgumentError, ConfigurationError, NotEnqueued, PayloadTooLargeError, Sidelong
+from sidelong import (
+    ArgumentError,
+    ConfigurationError,
+    JobClass,
+    JobRef,
+    NotEnqueued,
+    PayloadTooLargeError,
+    Sidelong,
+)
 
 
 async def test_push_adds_what_is_missing_and_keeps_what_is_given(app, pusher):
@@ -49,6 +57,53 @@ async def test_enqueue_by_name_takes_options(app, pusher):
     assert payload["expires_in"] == 5
     with pytest.raises(ConfigurationError, match="retry must be"):
         await app.enqueue("HardJob", retry="often")
+
+
+async def test_enqueue_by_name_returns_a_reference(app, pusher):
+    ref = await app.enqueue("HardJob")
+
+    assert ref == JobRef(pusher.payload["jid"])
+    assert str(ref) == pusher.payload["jid"]
+
+
+async def test_enqueue_by_name_takes_the_options_of_a_job_that_is_registered(app, pusher):
+    @app.job(name="Mail", aliases=["OldMail"], queue="mail", retry=2, tags=["t"])
+    async def mail(user_id, greeting="x"): ...
+
+    @app.job(name="Order", queue="high")
+    class Order(JobClass):
+        async def perform(self, order_id): ...
+
+    await app.enqueue("Mail", 1)
+    await app.enqueue("OldMail", 1, "y", queue="other")
+    await app.enqueue(mail, 1, retry=False)
+    await app.enqueue(mail.with_options(queue="low"), 1)
+    await app.enqueue("Order", 1, jid="mine")
+    await app.enqueue(Order, 1, at=9e9)
+
+    seen = [(p["class"], p["queue"], p["retry"], p.get("tags")) for p in pusher.payloads]
+    assert seen == [
+        ("Mail", "mail", 2, ["t"]),
+        ("Mail", "other", 2, ["t"]),
+        ("Mail", "mail", False, ["t"]),
+        ("Mail", "low", 2, ["t"]),
+        ("Order", "high", True, None),
+        ("Order", "high", True, None),
+    ]
+    assert pusher.payloads[4]["jid"] == "mine"
+    assert pusher.pushes[5].at == 9e9
+
+
+async def test_enqueue_by_name_binds_the_arguments_of_a_job_that_is_registered(app, pusher):
+    @app.job(name="Mail")
+    async def mail(user_id): ...
+
+    with pytest.raises(TypeError, match="Mail: missing a required argument: 'user_id'"):
+        await app.enqueue("Mail")
+    with pytest.raises(TypeError, match="Mail: too many positional arguments"):
+        await app.enqueue(mail, 1, 2)
+
+    assert pusher.pushes == []
 
 
 @pytest.mark.parametrize(
@@ -117,7 +172,7 @@ async def test_middleware_may_change_stop_or_replace_a_push(app, pusher):
 
     assert stopped is None
     assert [payload["class"] for payload in pusher.payloads] == ["Move", "Forgetful", "Other"]
-    assert [push.jid for push in pusher.pushes[:2]] == [moved, forgotten]
+    assert [push.jid for push in pusher.pushes[:2]] == [str(moved), str(forgotten)]
     assert pusher.pushes[0].queue == "elsewhere"
 
 
@@ -210,7 +265,9 @@ async def test_push_bulk_of_nothing_pushes_nothing(app, pusher):
 @pytest.mark.parametrize(
     ("items", "words"),
     [
-        ({"class": "A", "args": [1]}, "each job of a bulk push must be a list"),
+        ({"class": "A", "args": [[1], 2]}, "element 1: each job of a bulk push must be a list"),
+        ({"class": "A", "args": [[1], [0, {2}]]}, r"element 1: args\[1\] is a set"),
+        ({"class": "A", "args": [[1], ["x" * 10_000_000]]}, "element 1: the payload of A has"),
         ({"class": "A", "args": "ab"}, "iterable of argument lists"),
         ({"class": "A"}, "iterable of argument lists"),
         ({"class": "A", "args": [[1], [2]], "jid": "x"}, "only with one job"),

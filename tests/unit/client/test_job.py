@@ -275,14 +275,13 @@ async def test_enqueue_many_takes_one_time_a_time_for_each_or_a_spread(app, push
         ([(1,)], {"batch_size": 0}, "batch_size"),
         ([(1,)], {"spread": 0}, "more than 0"),
         ([(1,)], {"spread": "x"}, "seconds, not str"),
-        ([1], {}, "tuples or lists of arguments"),
-        (["ab"], {}, "tuples or lists of arguments"),
-        ([(1,), (2, 3)], {}, "too many positional"),
+        ([1], {}, "element 0: .*tuples or lists of arguments"),
+        ([(1,), "ab"], {}, "element 1: .*tuples or lists of arguments"),
+        ([(1,), (2, 3)], {}, "element 1: .*too many positional"),
+        ([(1,), ({2},)], {}, r"element 1: args\[0\] is a set"),
     ],
 )
-async def test_enqueue_many_refuses_what_cannot_work_before_anything_is_stored(
-    app, pusher, arguments, options, words
-):
+async def test_enqueue_many_refuses_what_cannot_work_before_anything_is_stored(app, pusher, arguments, options, words):
     @app.job
     async def index(page): ...
 
@@ -315,9 +314,21 @@ async def test_enqueue_many_notes_how_far_a_lazy_iterable_got(app, pusher):
     with pytest.raises(ArgumentError) as caught:
         await index.enqueue_many(pages, batch_size=2)
 
-    assert caught.value.__notes__ == [
-        f"2 jobs of this call were enqueued before, up to {pusher.pushes[-1].jid}"
-    ]
+    assert caught.value.__notes__ == [f"2 jobs of this call were enqueued before, up to {pusher.pushes[-1].jid}"]
+
+
+async def test_enqueue_many_counts_elements_that_a_middleware_stopped(app, pusher):
+    @app.job
+    async def index(page): ...
+
+    @app.client_middleware
+    async def drop_odd(job, call_next):
+        return None if job["args"][0] == 1 else await call_next()
+
+    with pytest.raises(ArgumentError, match="element 4: ") as caught:
+        await index.enqueue_many([(0,), (1,), (2,), (3,), ({4},)], batch_size=2)
+
+    assert caught.value.__notes__ == [f"3 jobs of this call were enqueued before, up to {pusher.pushes[-1].jid}"]
 
 
 async def test_inline_goes_through_both_chains_and_json(app, pusher):
