@@ -15,10 +15,10 @@ from sidelong.core.middleware import Chain, compose
 from sidelong.core.options import has_containers, options_payload
 from sidelong.core.serialization import check_arguments, dumps, loads
 from sidelong.errors import ArgumentError, InvalidPayloadError, PayloadTooLargeError, PushError
-from sidelong.store.queues import Push
+from sidelong.store.pusher import Push
 
 if TYPE_CHECKING:
-    from sidelong.store.queues import Pusher
+    from sidelong.store.pusher import Pusher
 
 logger = logging.getLogger("sidelong")
 

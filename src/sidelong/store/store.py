@@ -15,7 +15,8 @@ from sidelong.store.embedded import EmbeddedLink, embedded_server
 from sidelong.store.endpoint import Endpoint
 from sidelong.store.link import Link, RedisLink
 from sidelong.store.processes import Heart, Owners
-from sidelong.store.queues import CapsuleQueues, Pusher
+from sidelong.store.pusher import Pusher
+from sidelong.store.queues import CapsuleQueues
 from sidelong.store.scripts import Scripts
 from sidelong.store.sets import TimedSets
 

@@ -11,13 +11,13 @@ from sidelong.client.registry import Registry
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
-from sidelong.core.identity import new_identity
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.middleware import Chain
 from sidelong.errors import StoreError
 from sidelong.store.store import Store
 from sidelong.worker import stacks
-from sidelong.worker.life import Life, Service
+from sidelong.worker.life import Life
+from sidelong.worker.parts import Service, Setup
 from sidelong.worker.threads import JobThreads
 
 logger = logging.getLogger("sidelong.worker")
@@ -220,15 +220,15 @@ class Worker:
             raise RuntimeError("a worker runs once: make another one with app.worker()")
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.create_future()
-        self._course = self._loop.create_task(self._live(contextvars.copy_context()), name="sidelong-worker")
+        self._course = self._loop.create_task(self._live(self._setup()), name="sidelong-worker")
         return self._course
 
-    async def _live(self, context: contextvars.Context) -> None:
+    async def _live(self, setup: Setup) -> None:
         await self._store.check()
         await self._hooks.emit("startup")
         try:
             while not self._is_stopping:
-                self._life = self._new_life(context)
+                self._life = Life(setup)
                 await self._run_life(self._life)
         finally:
             self._threads.close()
@@ -249,9 +249,8 @@ class Worker:
             logger.error("this worker cannot come back yet: %s", error)
             await asyncio.sleep(1.0)
 
-    def _new_life(self, context: contextvars.Context) -> Life:
-        return Life(
-            identity=new_identity(self.config.hostname),
+    def _setup(self) -> Setup:
+        return Setup(
             config=self.config,
             capsules=self.capsules,
             store=self._store,
@@ -259,13 +258,13 @@ class Worker:
             client=self._client,
             hooks=self._hooks,
             server_chain=self._chain,
+            threads=self._threads,
+            services=self._services,
+            context=contextvars.copy_context(),
             version=self._version,
             is_embedded=self._is_embedded,
             on_signal=self._on_remote_signal,
             emit=self._emit,
-            context=context,
-            threads=self._threads,
-            services=self._services,
         )
 
     def _announce(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from sidelong.errors import EnqueueUncertain, NotEnqueued
 from sidelong.store import keys
-from sidelong.store.queues import Push
+from sidelong.store.pusher import Push
 from tests.support.monitor import Monitor
 from tests.support.proxy import Proxy
 from tests.support.redis_server import Database

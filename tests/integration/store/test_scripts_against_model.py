@@ -16,7 +16,8 @@ from sidelong.errors import NotEnqueued, Refused
 from sidelong.store import keys
 from sidelong.store.embedded import embedded_server
 from sidelong.store.processes import Beat, Salvage
-from sidelong.store.queues import Batch, Push, Turn
+from sidelong.store.pusher import Push
+from sidelong.store.queues import Batch, Turn
 from sidelong.store.sets import Move
 from sidelong.store.store import Store
 from tests.integration.store import model

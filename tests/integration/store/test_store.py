@@ -14,7 +14,7 @@ import redis.asyncio
 from sidelong.core.config import Config
 from sidelong.errors import ConfigurationError, StoreError, Unavailable
 from sidelong.store.endpoint import Endpoint
-from sidelong.store.queues import Push
+from sidelong.store.pusher import Push
 from sidelong.store.store import Store
 from tests.support.eventually import eventually_sync
 from tests.support.redis_server import Database
@@ -64,7 +64,7 @@ def test_closing_leaves_no_warning(redis_server: Database):
     script = f"""
 import asyncio
 from sidelong.core.config import Config
-from sidelong.store.queues import Push
+from sidelong.store.pusher import Push
 from sidelong.store.store import Store
 
 async def main(store):

@@ -699,7 +699,9 @@ async def test_a_payload_that_cannot_be_read_goes_to_the_dead_set_as_it_is(site:
         await site.drained()
 
     assert site.client.zrange("dead", 0, -1) == [b"{not json"]
-    assert [(context["context"], context["raw"]) for context in told] == [("payload goes to the dead set unread", b"{not json")]
+    assert [(context["context"], context["raw"]) for context in told] == [
+        ("payload goes to the dead set unread", b"{not json")
+    ]
     assert deaths == []
     assert log.containing("goes to the dead set unread: InvalidPayloadError: not valid JSON")
     assert site.counter("stat:processed") == site.counter("stat:failed") == 0

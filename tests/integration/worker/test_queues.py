@@ -75,7 +75,7 @@ async def test_a_queue_gives_its_oldest_job_first(site: Site) -> None:
 async def test_weights_share_the_slots(
     site: Site, monkeypatch: pytest.MonkeyPatch, weights: list[tuple[str, int]], shares: dict[str, float]
 ) -> None:
-    monkeypatch.setattr("sidelong.worker.life.Random", lambda: Random(7))
+    monkeypatch.setattr("sidelong.worker.parts.Random", lambda: Random(7))
     shop = Shop(site)
     for queue in shares:
         fill(site, queue, 600)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sidelong.app import Sidelong
-from sidelong.store.queues import Push
+from sidelong.store.pusher import Push
 
 
 class MemoryPusher:

@@ -2,11 +2,10 @@ import re
 
 import pytest
 
-from sidelong.core.identity import new_identity
 from sidelong.store import keys
 from sidelong.store.counters import counter_keys
 
-IDENTITY = new_identity("web.1")
+IDENTITY = "web.1:4711:0123456789ab"
 
 
 @pytest.mark.parametrize(
