@@ -1,10 +1,13 @@
 """Sidekiq for asyncio: a job processor for Python on Redis."""
 
+from typing import TYPE_CHECKING, Any
+
 from sidelong.app import Sidelong
 from sidelong.client.job import Job, JobRef
 from sidelong.client.job_class import JobClass
 from sidelong.core.config import Capsule, Config
 from sidelong.core.context import Context, current_context
+from sidelong.core.middleware import CallNext, Middleware
 from sidelong.core.outcome import Discard, Kill, RetryIn
 from sidelong.errors import (
     ArgumentError,
@@ -21,8 +24,22 @@ from sidelong.errors import (
     UnknownJobError,
 )
 
+if TYPE_CHECKING:
+    from sidelong.worker.worker import Worker
+else:
+    # Hidden from type checkers, which would take any name for one that exists.
+    def __getattr__(name: str) -> Any:
+        if name == "Worker":
+            # A process that only enqueues has no use for the engine.
+            from sidelong.worker.worker import Worker
+
+            return Worker
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "ArgumentError",
+    "CallNext",
     "Capsule",
     "Config",
     "ConfigurationError",
@@ -36,6 +53,7 @@ __all__ = [
     "JobRef",
     "JobTimeoutError",
     "Kill",
+    "Middleware",
     "NotEnqueued",
     "PayloadTooLargeError",
     "PushError",
@@ -44,5 +62,6 @@ __all__ = [
     "SidelongError",
     "StoreError",
     "UnknownJobError",
+    "Worker",
     "current_context",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack, overload
 
@@ -115,14 +116,14 @@ class Sidelong:
         aliases: Sequence[str] = ...,
         queue: str = ...,
         retry: bool | int = ...,
-        retry_for: float | None = ...,
+        retry_for: float | timedelta | None = ...,
         retry_queue: str | None = ...,
         retry_in: RetryInHook | None = ...,
         retries_exhausted: RetriesExhaustedHook | None = ...,
         dead: bool = ...,
         backtrace: bool | int = ...,
-        tags: Sequence[str] = ...,
-        timeout: float | None = ...,
+        tags: list[str] | tuple[str, ...] = ...,
+        timeout: float | timedelta | None = ...,
         log_level: str | None = ...,
         **extra: Any,
     ) -> JobDecorator: ...

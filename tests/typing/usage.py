@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
-from sidelong import Job, JobClass, JobRef, Sidelong
-from sidelong.core.middleware import CallNext
+import sidelong
+from sidelong import CallNext, Capsule, Job, JobClass, JobRef, Middleware, Sidelong, Worker
 
 app = Sidelong()
 
@@ -22,8 +22,9 @@ def resize(width: int, /, *heights: float) -> bytes:
 
 @app.job(queue="high")
 class CompleteOrder(JobClass):
-    async def perform(self, order_id: int, note: str = "") -> None:
+    async def perform(self, order_id: int, note: str = "") -> str:
         self.context.finished()
+        return note
 
     def price(self) -> int:
         return 1
@@ -31,7 +32,8 @@ class CompleteOrder(JobClass):
 
 @app.job
 class Sweep(JobClass):
-    def perform(self) -> None: ...
+    def perform(self) -> int:
+        return 1
 
 
 async def functions() -> None:
@@ -41,7 +43,8 @@ async def functions() -> None:
     await send.enqueue_in(timedelta(hours=1), 1, name="y")
     await send.enqueue_at(datetime.now(UTC), 1)
     assert_type(await send.enqueue_many([(1,), (2, "y")], spread=60), list[JobRef | None])
-    await send.with_options(queue="low", custom=1).enqueue(1)
+    await send.with_options(queue="low", timeout=timedelta(minutes=1), retry_for=3600, custom=1).enqueue(1)
+    await send.with_options().enqueue(1)
     await resize.enqueue(1, 2.0, 3.0)
 
     await send.enqueue("1")  # error
@@ -53,7 +56,34 @@ async def functions() -> None:
     await send.enqueue_at(datetime.now(UTC))  # error
     await send.enqueue_many([1, 2])  # error
     await send.with_options(queue="low").enqueue("1")  # error
+    send.with_options(queue=5)  # error
+    send.with_options(tags="vip")  # error
+    send.with_options(retry="often", custom=1)  # error
     await resize.enqueue(1, "2")  # error
+
+
+async def settings() -> None:
+    Sidelong("redis://localhost", concurrency=5, queues=["a", "b,2", ("c", 3)], labels=["web"], hostname=None)
+    Sidelong(capsules=[Capsule(name="pdf", concurrency=1, queues=["pdf"])])
+    assert_type(app.worker(concurrency=5, queues=["a"], timeout=3), Worker)
+    app.lifespan(worker={"concurrency": 5})
+
+    Sidelong(5)  # error
+    Sidelong(concurency=5)  # error
+    Sidelong(concurrency="5")  # error
+    Sidelong(capsules=["pdf"])  # error
+    app.worker(concurency=5)  # error
+    app.worker(timeout="5")  # error
+    app.lifespan(worker={"concurency": 5})  # error
+    Capsule(name="pdf", concurrency="1", queues=["pdf"])  # error
+
+
+async def by_name() -> None:
+    assert_type(await app.enqueue("HardJob", 1, queue="ruby", custom=1), JobRef | None)
+    await app.enqueue(CompleteOrder, 1)
+    await app.enqueue(send, 1)
+
+    await app.enqueue(5)  # error
 
 
 async def calls() -> None:
@@ -74,7 +104,9 @@ async def classes() -> None:
     await CompleteOrder.enqueue_at(datetime.now(UTC), 1, "y")
     await CompleteOrder.enqueue_many([(1,)])
     await CompleteOrder.with_options(queue="low").enqueue(1)
-    await CompleteOrder.inline(1)
+    assert_type(await CompleteOrder.with_options(queue="low", custom=1).inline(1), str | None)
+    assert_type(await CompleteOrder.inline(1), str | None)
+    assert_type(await Sweep.inline(), int | None)
     await Sweep.enqueue()
 
     await CompleteOrder.enqueue("1")  # error
@@ -82,14 +114,22 @@ async def classes() -> None:
     await CompleteOrder.enqueue_in(60, "1")  # error
     await CompleteOrder.enqueue_at("soon", 1)  # error
     await CompleteOrder.with_options(queue="low").enqueue("1")  # error
+    CompleteOrder.with_options(queue=5)  # error
     await CompleteOrder.inline("1")  # error
     await Sweep.enqueue(1)  # error
+
+
+def names() -> None:
+    assert_type(sidelong.Worker, type[Worker])
+    _ = sidelong.NoSuchName  # error
 
 
 def definitions() -> None:
     app.job(queue=5)  # error
     app.job(retry="often")  # error
-    app.job(tags="vip", timeout="30")  # error
+    app.job(tags="vip")  # error
+    app.job(timeout="30")  # error
+    app.job(timeout=timedelta(seconds=30), retry_for=timedelta(days=1))
     app.on("start")  # error
 
 
@@ -101,6 +141,9 @@ async def on_push(job: dict[str, Any], call_next: CallNext) -> Any:
 @app.server_middleware
 async def on_run(job: dict[str, Any], call_next: Callable[[], Awaitable[Any]]) -> None:
     await call_next()
+
+
+middleware: list[Middleware] = [on_push]
 
 
 @app.on("startup")

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import sidelong
 
 
@@ -8,6 +10,7 @@ def test_exports_exactly_the_public_names():
     assert sidelong.__all__ == sorted(
         {
             "ArgumentError",
+            "CallNext",
             "Capsule",
             "Config",
             "ConfigurationError",
@@ -21,6 +24,7 @@ def test_exports_exactly_the_public_names():
             "JobRef",
             "JobTimeoutError",
             "Kill",
+            "Middleware",
             "NotEnqueued",
             "PayloadTooLargeError",
             "PushError",
@@ -29,10 +33,16 @@ def test_exports_exactly_the_public_names():
             "SidelongError",
             "StoreError",
             "UnknownJobError",
+            "Worker",
             "current_context",
         }
     )
     assert all(hasattr(sidelong, name) for name in sidelong.__all__)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'sidelong' has no attribute 'Wroker'"):
+        _ = sidelong.Wroker
 
 
 def test_importing_loads_neither_extras_nor_the_command_line_nor_the_worker():

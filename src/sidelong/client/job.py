@@ -150,8 +150,28 @@ class Job(Generic[P, R]):
         jids = await self._client.submit_many(self._template, bound, batch_size=batch_size, at=at, spread=spread)
         return [None if jid is None else JobRef(jid) for jid in jids]
 
+    @overload
+    def with_options(self) -> "Job[P, R]": ...
+    @overload
+    def with_options(
+        self,
+        *,
+        queue: str | None = ...,
+        retry: bool | int | None = ...,
+        retry_for: float | timedelta | None = ...,
+        retry_queue: str | None = ...,
+        dead: bool | None = ...,
+        backtrace: bool | int | None = ...,
+        tags: list[str] | tuple[str, ...] | None = ...,
+        timeout: float | timedelta | None = ...,
+        log_level: str | None = ...,
+        **extra: Any,
+    ) -> "Job[P, R]": ...
     def with_options(self, **options: Any) -> "Job[P, R]":
         """Return this job with other options, for the pushes made through the returned object only.
+
+        Args:
+            options: as in `JobOptions`; None gives an option its default back, unknown ones travel in the payload.
 
         Raises:
             ConfigurationError: an option cannot work, or is a hook.

@@ -3,24 +3,27 @@
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, ParamSpec, Protocol, cast
+from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar, cast, overload
 
 from sidelong.client.job import Job, JobRef
 from sidelong.core.context import Context, current_context
 from sidelong.errors import JobDefinitionError
 
 P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+T = TypeVar("T")
 
 _JOB = "_sidelong_job"
 _OPTIONS = "_sidelong_options"
 _HOOKS = ("retry_in", "retries_exhausted")
 
 
-class HasPerform(Protocol[P]):
-    """Something whose `perform` says which arguments the job takes."""
+class HasPerform(Protocol[P, R]):
+    """Something whose `perform` says which arguments the job takes, and what it returns."""
 
-    def perform(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def perform(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do the work."""
+        ...
 
 
 class JobClass:
@@ -40,20 +43,20 @@ class JobClass:
         return current_context()
 
     @classmethod
-    def enqueue(cls: type[HasPerform[P]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, JobRef | None]:
+    def enqueue(cls: type[HasPerform[P, Any]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, JobRef | None]:
         """Enqueue the job with these arguments; see `Job.enqueue`."""
         return job_of(cls).enqueue(*args, **kwargs)
 
     @classmethod
     def enqueue_in(
-        cls: type[HasPerform[P]], delay: float | timedelta, /, *args: P.args, **kwargs: P.kwargs
+        cls: type[HasPerform[P, Any]], delay: float | timedelta, /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, JobRef | None]:
         """Enqueue the job once `delay` (seconds or a timedelta) has passed; see `Job.enqueue_in`."""
         return job_of(cls).enqueue_in(delay, *args, **kwargs)
 
     @classmethod
     def enqueue_at(
-        cls: type[HasPerform[P]], when: float | datetime, /, *args: P.args, **kwargs: P.kwargs
+        cls: type[HasPerform[P, Any]], when: float | datetime, /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, JobRef | None]:
         """Enqueue the job at an instant: an aware datetime or epoch seconds; see `Job.enqueue_at`."""
         return job_of(cls).enqueue_at(when, *args, **kwargs)
@@ -70,13 +73,40 @@ class JobClass:
         """Enqueue the job once for each element; see `Job.enqueue_many`."""
         return job_of(cls).enqueue_many(arguments, batch_size=batch_size, at=at, spread=spread)
 
+    @overload
     @classmethod
-    def with_options(cls: type[HasPerform[P]], **options: Any) -> Job[P, Any]:
+    def with_options(cls: type[HasPerform[P, R]]) -> Job[P, R]: ...
+    @overload
+    @classmethod
+    def with_options(
+        cls: type[HasPerform[P, R]],
+        *,
+        queue: str | None = ...,
+        retry: bool | int | None = ...,
+        retry_for: float | timedelta | None = ...,
+        retry_queue: str | None = ...,
+        dead: bool | None = ...,
+        backtrace: bool | int | None = ...,
+        tags: list[str] | tuple[str, ...] | None = ...,
+        timeout: float | timedelta | None = ...,
+        log_level: str | None = ...,
+        **extra: Any,
+    ) -> Job[P, R]: ...
+    @classmethod
+    def with_options(cls: type[HasPerform[P, R]], **options: Any) -> Job[P, R]:
         """Return the job with other options; see `Job.with_options`."""
-        return cast("Job[P, Any]", job_of(cls)).with_options(**options)
+        return cast("Job[P, R]", job_of(cls)).with_options(**options)
 
+    @overload
     @classmethod
-    def inline(cls: type[HasPerform[P]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Any]:
+    def inline(
+        cls: type[HasPerform[P, Coroutine[Any, Any, T]]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T | None]: ...
+    @overload
+    @classmethod
+    def inline(cls: type[HasPerform[P, R]], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R | None]: ...
+    @classmethod
+    def inline(cls, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Run the job here and now, as a worker would; see `Job.inline`."""
         return job_of(cls).inline(*args, **kwargs)
 
