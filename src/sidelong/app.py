@@ -13,6 +13,7 @@ from sidelong.client.job_class import JobClass, attach, check_class, inherited_l
 from sidelong.client.registry import Registry, wire_name
 from sidelong.client.validation import Enqueueable
 from sidelong.core.config import Config, Settings
+from sidelong.core.counted import counted
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.middleware import Chain
 from sidelong.core.options import JobOptions, RetriesExhaustedHook, RetryInHook
@@ -271,7 +272,7 @@ class Sidelong:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<Sidelong with {len(self.registry)} jobs>"
+        return f"<Sidelong with {counted(len(self.registry), 'job')}>"
 
     def _find(self, target: object) -> Job[..., Any] | None:
         if isinstance(target, str):

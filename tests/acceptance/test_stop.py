@@ -129,7 +129,7 @@ def test_a_second_signal_hands_back_without_waiting(
     worker = start(timeout=60)
     wait_running(ledger, 3)
     worker.send(signal.SIGTERM)
-    eventually_sync(lambda: "Stopping; 3 running jobs" in worker.log())
+    eventually_sync(lambda: "Stopping: 3 running jobs have 60 s" in worker.log())
 
     assert worker.stop(within=SOON) == 0
 
@@ -145,9 +145,9 @@ def test_a_third_signal_ends_the_process_now(
     worker = start(timeout=60)
     wait_running(ledger, 1)
     worker.send(signal.SIGTERM)
-    eventually_sync(lambda: "Stopping;" in worker.log())
+    eventually_sync(lambda: "Stopping: 1 running job has 60 s" in worker.log())
     worker.send(signal.SIGINT)
-    eventually_sync(lambda: "Stopping now" in worker.log())
+    eventually_sync(lambda: "Stopping now: 1 running job" in worker.log())
 
     assert worker.stop(within=SOON) == 128 + signal.SIGTERM
 

@@ -7,6 +7,7 @@ import platform
 
 from sidelong.app import Sidelong
 from sidelong.core.config import Capsule
+from sidelong.core.counted import counted
 from sidelong.worker.worker import Worker
 
 logger = logging.getLogger("sidelong.cli")
@@ -17,10 +18,10 @@ def log_banner(app: Sidelong, worker: Worker, target: str) -> None:
     version = importlib.metadata.version("sidelong")
     python = f"{platform.python_implementation()} {platform.python_version()}"
     logger.info("Sidelong %s on %s, pid %d", version, python, os.getpid())
-    logger.info("App %s with %d jobs, Redis %s", target, len(app.registry), app.store.address)
+    logger.info("App %s with %s, Redis %s", target, counted(len(app.registry), "job"), app.store.address)
     for capsule in worker.capsules:
         name = "" if capsule.name == "default" else f" in capsule {capsule.name}"
-        logger.info("Serving %d jobs at once%s from %s", capsule.concurrency, name, _describe(capsule))
+        logger.info("Serving %s at once%s from %s", counted(capsule.concurrency, "job"), name, _describe(capsule))
     logger.info("TERM or Ctrl-C stops it and gives running jobs %g s; TTIN logs all stacks", worker.config.timeout)
     if not len(app.registry):
         logger.warning("The app has no jobs: whatever is fetched fails as unknown and is tried again later")

@@ -7,11 +7,12 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from sidelong.core.counted import counted
+from sidelong.worker import stacks
 from sidelong.worker.worker import Worker
 
 logger = logging.getLogger("sidelong.cli")
@@ -100,12 +101,14 @@ class Signals:
 
     def _stop_soon(self) -> None:
         if self._worker is not None:
-            logger.info("Stopping; %d running jobs may end, a second request cancels them", len(self._worker.running))
+            patience = f"{self._worker.config.timeout:g} s; a second signal cancels"
+            logger.info("Stopping: %s", _running(self._worker, f"has {patience} it", f"have {patience} them"))
             self._worker.stop_soon()
 
     def _stop_now(self) -> None:
         if self._worker is not None:
-            logger.info("Stopping now; %d running jobs are cancelled and handed back", len(self._worker.running))
+            fate = "cancelled and handed back"
+            logger.info("Stopping now: %s", _running(self._worker, f"is {fate}", f"are {fate}"))
             self._worker.stop_now()
 
     def _in_loop(self, call: Callable[[], object]) -> None:
@@ -122,14 +125,12 @@ class Signals:
         # Until then the main thread's stack would show nothing but the handler that started this thread.
         time.sleep(_HANDLER_ENDS_WITHIN)
         worker = self._worker
-        logger.warning("Stacks, as asked by TTIN:\n%s", worker.dump_stacks() if worker else thread_stacks())
+        logger.warning("Stacks, as asked by TTIN:\n%s", worker.dump_stacks() if worker else stacks.dump(None, (), ()))
 
 
-def thread_stacks() -> str:
-    """Return the stack of every thread but the calling one."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    return "\n".join(
-        f"Thread {names.get(ident, ident)}\n{''.join(traceback.format_stack(frame))}"
-        for ident, frame in sys._current_frames().items()
-        if ident != threading.get_ident()
-    )
+def _running(worker: Worker, one: str, many: str) -> str:
+    """Return a sentence on the running jobs, for one job or for many."""
+    count = len(worker.running)
+    if not count:
+        return "nothing is running"
+    return f"{counted(count, 'running job')} {one if count == 1 else many}"

@@ -10,6 +10,7 @@ from sidelong.client.bulk import slice_size, slices, with_times
 from sidelong.client.validation import Enqueueable, check_due, check_middleware_result, normalise
 from sidelong.core.clock import Clock, SystemClock
 from sidelong.core.config import Config
+from sidelong.core.counted import counted
 from sidelong.core.identity import new_jid
 from sidelong.core.middleware import Chain, compose
 from sidelong.core.options import has_containers, options_payload
@@ -142,8 +143,7 @@ class Client:
             raise
         except Exception as error:
             if done := [jid for jid in jids if jid]:
-                count = "1 job of this call was" if len(done) == 1 else f"{len(done)} jobs of this call were"
-                error.add_note(f"{count} enqueued before, up to {done[-1]}")
+                error.add_note(f"enqueued before: {counted(len(done), 'job')} of this call, up to {done[-1]}")
             raise
         return jids
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from sidelong.cli.signals import Signals
+from sidelong.core.config import Config
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGTTIN)
 
@@ -14,9 +15,10 @@ HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGTTIN)
 class StubWorker:
     """Notes what it is asked, and lets a test wait for it."""
 
-    running = ()
+    config = Config(timeout=25)
 
-    def __init__(self):
+    def __init__(self, running=0):
+        self.running = [object()] * running
         self.asked = []
         self.changed = asyncio.Event()
 
@@ -68,6 +70,35 @@ async def test_the_first_request_stops_and_the_second_stops_now(signals):
     await worker.is_asked("stop_now")
 
     assert worker.asked == ["stop_soon", "stop_now"]
+
+
+@pytest.mark.parametrize(
+    ("running", "first", "second"),
+    [
+        (0, "Stopping: nothing is running", "Stopping now: nothing is running"),
+        (
+            1,
+            "Stopping: 1 running job has 25 s; a second signal cancels it",
+            "Stopping now: 1 running job is cancelled and handed back",
+        ),
+        (
+            2,
+            "Stopping: 2 running jobs have 25 s; a second signal cancels them",
+            "Stopping now: 2 running jobs are cancelled and handed back",
+        ),
+    ],
+)
+async def test_a_stop_says_what_becomes_of_the_running_jobs(signals, caplog, running, first, second):
+    worker = StubWorker(running)
+    signals.attach(worker, asyncio.get_running_loop())
+
+    with caplog.at_level("INFO", "sidelong.cli"):
+        send(signal.SIGTERM)
+        await worker.is_asked("stop_soon")
+        send(signal.SIGTERM)
+        await worker.is_asked("stop_now")
+
+    assert caplog.messages == [first, second]
 
 
 async def test_tstp_quiets(signals):

@@ -314,7 +314,7 @@ async def test_enqueue_many_notes_how_far_a_lazy_iterable_got(app, pusher):
     with pytest.raises(ArgumentError) as caught:
         await index.enqueue_many(pages, batch_size=2)
 
-    assert caught.value.__notes__ == [f"2 jobs of this call were enqueued before, up to {pusher.pushes[-1].jid}"]
+    assert caught.value.__notes__ == [f"enqueued before: 2 jobs of this call, up to {pusher.pushes[-1].jid}"]
 
 
 async def test_enqueue_many_counts_elements_that_a_middleware_stopped(app, pusher):
@@ -328,7 +328,7 @@ async def test_enqueue_many_counts_elements_that_a_middleware_stopped(app, pushe
     with pytest.raises(ArgumentError, match="element 4: ") as caught:
         await index.enqueue_many([(0,), (1,), (2,), (3,), ({4},)], batch_size=2)
 
-    assert caught.value.__notes__ == [f"3 jobs of this call were enqueued before, up to {pusher.pushes[-1].jid}"]
+    assert caught.value.__notes__ == [f"enqueued before: 3 jobs of this call, up to {pusher.pushes[-1].jid}"]
 
 
 async def test_inline_goes_through_both_chains_and_json(app, pusher):
