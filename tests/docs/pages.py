@@ -17,6 +17,8 @@ PAGES = [CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/**/*.md"))]
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE_NAME = re.compile(r"\A# (\S+\.py)$", re.MULTILINE)
 _SHELLS = {"sh", "bash", "shell", "console"}
+# The environment that these make or enter is the one the tests run in.
+_PREPARATIONS = (". .venv/bin/activate", "pip install ")
 _SERVICES = ("sidelong run", "uvicorn")
 _WAITING_KEYS = ("schedule", "retry", "queue:*", "sidelong:inflight:*")
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
@@ -94,6 +96,8 @@ class Reader:
         # A new virtual environment for every run of the suite would cost minutes: `.ci/run` does it.
         runnable = command.rpartition(" && ")[2] if ".venv/bin/pip install" in command else command
         runnable = runnable.replace(".venv/bin/", "")
+        if command.startswith(_PREPARATIONS):
+            return
         if "pytest" in runnable:
             # The suite is running already: that the tests are found is what can be seen from within.
             self._run(["sh", "-c", f"{runnable} --collect-only -q"], directory=CHECKOUT)
