@@ -3,13 +3,14 @@
 All of them may be plain functions or coroutine functions. A failing one is reported and never costs a job.
 """
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar, get_args
 
+from sidelong.core.cancellation import is_of_this_task
 from sidelong.core.display import shown
+from sidelong.core.json_copy import json_copy
 from sidelong.core.payload import error_message
 from sidelong.errors import ConfigurationError, InvalidPayloadError
 
@@ -97,15 +98,21 @@ class Hooks:
                 raise failure
 
     async def report_error(self, exception: BaseException, context: Mapping[str, Any]) -> None:
-        """Tell every error handler of `exception`; one that fails itself is logged."""
+        """Tell every error handler of `exception`; one that fails itself is logged.
+
+        Each gets a copy of the context and of the job in it: what is stored afterwards is not theirs to change.
+        """
         for handler in tuple(self.error_handlers):
-            if failure := await _guarded(handler, exception, dict(context)):
-                log_error(failure, {"context": f"error handler {_name(handler)}"})
+            failure = await _guarded(handler, exception, json_copy(dict(context)))
+            if failure is not None:
+                # Guarded as well: where logs go may fail like any other code of others.
+                await _guarded(log_error, failure, {"context": f"error handler {_name(handler)}"})
 
     async def report_death(self, payload: dict[str, Any], exception: BaseException) -> None:
-        """Tell every death handler that the job in `payload` will not run again."""
+        """Tell every death handler that the job in `payload`, of which each gets a copy, will not run again."""
         for handler in tuple(self.death_handlers):
-            if failure := await _guarded(handler, payload, exception):
+            failure = await _guarded(handler, json_copy(payload), exception)
+            if failure is not None:
                 await self.report_error(failure, {"context": f"death handler {_name(handler)}", "job": payload})
 
 
@@ -115,14 +122,10 @@ async def _guarded(handler: Callable[..., Any], *args: Any) -> BaseException | N
         result = handler(*args)
         if inspect.isawaitable(result):
             await result
-    except asyncio.CancelledError as error:
-        # One that the handler made itself is a failure like any other; ours must go on its way.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+    except BaseException as error:
+        # Whatever it is, let through it would cost the job, or end the event loop and every job in it.
+        if is_of_this_task(error):
             raise
-        return error
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        # The last two would end the event loop, and every job in it.
         return error
     return None
 

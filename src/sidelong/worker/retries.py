@@ -1,6 +1,5 @@
 """What a failure becomes: another attempt, the dead set, or nothing."""
 
-import asyncio
 import base64
 import inspect
 import logging
@@ -13,10 +12,12 @@ from typing import Any
 
 from sidelong.client.registry import AnyJob
 from sidelong.core import backoff, payload, serialization
+from sidelong.core.cancellation import is_of_this_task
 from sidelong.core.clock import Clock
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
+from sidelong.core.json_copy import json_copy
 from sidelong.core.lifecycle import Hooks
 from sidelong.core.outcome import DROPPED, Dead, Discard, Kill, Outcome, Retry, RetryIn
 
@@ -90,7 +91,7 @@ class Retries:
         hook = job.options.retry_in if job is not None else None
         if hook is not None:
             try:
-                chosen = await _answer(hook, count, error, item)
+                chosen = await _answer(hook, count, error, json_copy(item))
             except (Discard, Kill) as choice:
                 return choice
             except Exception as fault:
@@ -113,7 +114,7 @@ class Retries:
         hook = job.options.retries_exhausted if job is not None else None
         if hook is not None:
             try:
-                answer = await _answer(hook, item, error)
+                answer = await _answer(hook, json_copy(item), error)
                 if answer in ("discard", Discard) or isinstance(answer, Discard):
                     keep = False
             except Discard:
@@ -158,13 +159,11 @@ async def _answer(hook: Callable[..., Any], *args: Any) -> Any:
     try:
         answer = hook(*args)
         return await answer if inspect.isawaitable(answer) else answer
-    except asyncio.CancelledError as error:
-        # One that the hook made itself is a fault like any other; ours must go on its way.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+    except Exception:
+        raise
+    except BaseException as error:
+        if is_of_this_task(error):
             raise
-        raise RuntimeError("the hook was cancelled from inside") from error
-    except (SystemExit, KeyboardInterrupt) as error:
         raise RuntimeError(f"the hook raised {type(error).__name__}") from error
 
 

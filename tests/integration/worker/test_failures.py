@@ -15,6 +15,10 @@ from tests.support.eventually import eventually
 ERROR_KEYS = ("error_message", "error_class", "failed_at", "retry_count")
 
 
+class OddError(BaseException):
+    """Derives from nothing that `except Exception` catches."""
+
+
 def failing(app: Sidelong, error: BaseException | None = None, **options: Any) -> None:
     @app.job(name="Bad", **options)
     async def bad() -> None:
@@ -498,7 +502,7 @@ async def test_the_retry_in_hook_may_discard_or_kill(
 
 
 @pytest.mark.parametrize(
-    "fault", [RuntimeError("hook"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr
+    "fault", [RuntimeError("hook"), SystemExit(3), KeyboardInterrupt(), OddError(), asyncio.CancelledError()], ids=repr
 )
 async def test_a_retry_in_hook_that_raises_is_reported_and_the_usual_delay_taken(
     site: Site, fault: BaseException
@@ -606,7 +610,9 @@ async def test_a_job_class_has_its_hooks_as_methods(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [RuntimeError("handler"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr
+    "fault",
+    [RuntimeError("handler"), SystemExit(3), KeyboardInterrupt(), OddError(), asyncio.CancelledError()],
+    ids=repr,
 )
 async def test_handlers_that_fail_cost_no_job(site: Site, fault: BaseException) -> None:
     app = site.app()
@@ -635,6 +641,24 @@ async def test_handlers_that_fail_cost_no_job(site: Site, fault: BaseException) 
     assert site.only("dead")[0]["jid"] == "2" * 24
     assert called.count("death") == 2
     assert site.counter("stat:processed") == 3
+
+
+@pytest.mark.parametrize("place", ["retry", "dead"])
+async def test_what_handlers_and_hooks_do_to_a_job_is_not_stored(site: Site, place: str) -> None:
+    app = site.app()
+    app.error_handler(lambda error, context: context["job"]["args"].clear())
+    app.death_handler(lambda item, error: item["args"].clear())
+    failing(
+        app,
+        retry_in=lambda count, error, item: item["args"].clear(),
+        retries_exhausted=lambda item, error: item["args"].clear(),
+    )
+
+    site.push("Bad", {"password": "secret"}, retry=place == "retry" or 0)
+    async with app, app.worker():
+        await site.has(place)
+
+    assert site.only(place)[0]["args"] == [{"password": "secret"}]
 
 
 async def test_error_handlers_are_told_which_job_failed(site: Site) -> None:

@@ -1,9 +1,10 @@
 import asyncio
 import logging
+import threading
 
 import pytest
 
-from sidelong.core.lifecycle import Hooks
+from sidelong.core.lifecycle import Hooks, log_error
 from sidelong.errors import ConfigurationError
 
 
@@ -74,7 +75,13 @@ def test_refuses_unknown_events_and_what_cannot_be_called():
         Hooks().register("startup", "print")
 
 
-@pytest.mark.parametrize("exception", [LookupError("no"), SystemExit(1), asyncio.CancelledError()])
+class OddError(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    "exception", [LookupError("no"), SystemExit(1), asyncio.CancelledError(), GeneratorExit(), OddError()]
+)
 async def test_a_failing_death_handler_is_reported_and_costs_nothing(hooks, reports, exception):
     seen = []
 
@@ -104,6 +111,52 @@ async def test_a_failing_error_handler_is_logged_and_the_others_run(hooks, repor
         await hooks.report_error(ValueError("first"), {"context": "test"})
 
     assert "broken handler" in caplog.text
+    assert len(reports) == 1
+
+
+async def test_each_handler_gets_a_copy_of_the_job(hooks):
+    seen = []
+    item = {"jid": "a", "args": [{"password": "secret"}]}
+
+    def scrub(job):
+        seen.append(job["args"][0].copy())
+        job["args"][0]["password"] = "***"
+        job.pop("jid")
+
+    for _ in range(2):
+        hooks.add_error_handler(lambda error, context: scrub(context["job"]))
+        hooks.add_death_handler(lambda job, error: scrub(job))
+
+    await hooks.report_error(ValueError("no"), {"context": "job", "job": item})
+    await hooks.report_death(item, ValueError("no"))
+
+    assert seen == [{"password": "secret"}] * 4
+    assert item == {"jid": "a", "args": [{"password": "secret"}]}
+
+
+async def test_what_cannot_be_copied_in_a_job_is_handed_on_as_it_is(hooks, reports):
+    lock = threading.Lock()
+
+    await hooks.report_error(ValueError("no"), {"context": "job", "job": {"args": [lock]}})
+
+    assert reports[0][1]["job"]["args"] == [lock]
+
+
+async def test_a_log_that_fails_costs_nothing(hooks, reports):
+    class Full(logging.Handler):
+        def emit(self, record):
+            raise OSError("disk full")
+
+    full = Full()
+    logger = logging.getLogger("sidelong")
+    hooks.error_handlers[:0] = [log_error, lambda exception, context: 1 / 0]
+
+    logger.addHandler(full)
+    try:
+        await hooks.report_error(ValueError("first"), {"context": "test"})
+    finally:
+        logger.removeHandler(full)
+
     assert len(reports) == 1
 
 
