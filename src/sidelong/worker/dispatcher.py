@@ -7,6 +7,7 @@ call per turn settles what finished and takes as many as there are free slots.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from random import Random
@@ -71,7 +72,7 @@ class Dispatcher:
         self._rank = {place: rank for rank, place in enumerate(by_weight)}
         self._fetcher: Fetcher
         self._wake = asyncio.Event()
-        self._arrivals: list[Arrival] = []
+        self._arrivals: list[Delivery] = []
         self._finished: list[Delivery] = []
         self._held: set[Delivery] = set()
         self._running: set[Delivery] = set()
@@ -101,7 +102,7 @@ class Dispatcher:
     @property
     def is_settled(self) -> bool:
         """True when nothing runs and nothing waits to be settled."""
-        return not self._held and not self._arrivals
+        return not self._held
 
     def quiet(self) -> None:
         """Fetch no more; what runs goes on."""
@@ -135,7 +136,9 @@ class Dispatcher:
 
     def arrived(self, arrival: Arrival) -> None:
         """Take what a parked wait brought."""
-        self._arrivals.append(arrival)
+        place, raw = arrival
+        # Held from this moment: the audit must not take it for lost while the loop below is waiting.
+        self._arrivals.append(self._delivery(place, raw))
         self._has_more = True
         self._wake.set()
 
@@ -165,6 +168,37 @@ class Dispatcher:
             logger.warning("%d jobs were fetched and their replies lost; they go back to their queues", len(orphans))
             self._wake.set()
         return len(orphans)
+
+    async def sweep(self) -> None:
+        """Hand back what the private lists still hold once nothing is in memory, nor on its way.
+
+        These are jobs whose reply was lost a moment ago: left behind, they would count as victims of a crash.
+
+        Raises:
+            StoreError: Redis did not tell what is in the private lists.
+        """
+        for place, raw in await self._fetcher.left_behind():
+            delivery = self._delivery(place, raw)
+            delivery.outcome = HANDED_BACK
+            self._finished.append(delivery)
+        self._wake.set()
+
+    async def rescue(self) -> None:
+        """After a fault of the loop below: settle what has ended, and hand back everything else.
+
+        Raises:
+            GaveUp: Redis did not answer until `give_up`.
+        """
+        self.abandon(is_fenced=False)
+        held = [delivery for delivery in self._held if type(delivery.outcome) is not Lost]
+        for delivery in held:
+            if delivery.outcome is None or type(delivery.outcome) is Rewritten:
+                delivery.outcome = HANDED_BACK
+        while held:
+            turn = await self._fetcher.turn(held[: self._config.batch_limit], 0, ())
+            for delivery in turn.settled:
+                self._count(delivery)
+            held = held[self._config.batch_limit :]
 
     # The loop.
 
@@ -230,7 +264,7 @@ class Dispatcher:
             outcome = delivery.outcome
             if type(outcome) is Rewritten:
                 delivery.raw = outcome.raw
-                self._execute(delivery)
+                self._go_on(delivery)
                 continue
             self._count(delivery)
             self._release(delivery)
@@ -253,9 +287,9 @@ class Dispatcher:
             return
         arrivals, self._arrivals = self._arrivals, []
         # Several parked waits may have brought more than there are slots: the lowest priority goes back.
-        arrivals.sort(key=lambda arrival: self._rank[arrival[0]])
-        for place, raw in arrivals:
-            self._start(self._delivery(place, raw))
+        arrivals.sort(key=lambda delivery: self._rank[delivery.place])
+        for delivery in arrivals:
+            self._start(delivery)
         if self.slots.value == 0:
             self._fetcher.unpark()
 
@@ -289,23 +323,34 @@ class Dispatcher:
             else:
                 self._doubtful.append(delivery)
 
+    def _go_on(self, delivery: Delivery) -> None:
+        """Run a delivery that got its jid, unless the worker was stopped meanwhile."""
+        if self._is_fetching:
+            self._execute(delivery)
+        else:
+            delivery.outcome = HANDED_BACK
+            self._finished.append(delivery)
+
     def _execute(self, delivery: Delivery) -> None:
         delivery.outcome = None
         self._running.add(delivery)
         delivery.task = asyncio.get_running_loop().create_task(self._run(delivery), context=self._context.copy())
 
     async def _run(self, delivery: Delivery) -> None:
+        outcome: Outcome = Retry(delivery.raw, _AFTER_FAULT)
         try:
             outcome = await self._executor.execute(delivery)
-        except Exception:
-            logger.critical("a job could not be run for a fault of the worker", exc_info=True)
-            outcome = Retry(delivery.raw, _AFTER_FAULT)
-        except BaseException:
-            self._ended_with(delivery, HANDED_BACK)
-            raise
-        # Here and not in a callback of the task, which would come a turn of the loop later: jobs that end in the
-        # same turn are so settled in the same call.
-        self._ended_with(delivery, outcome)
+        except BaseException as fault:
+            if delivery.cancel_reason is not None:
+                outcome = HANDED_BACK
+            else:
+                _tell_fault(fault)
+            if isinstance(fault, asyncio.CancelledError | GeneratorExit):
+                raise
+        finally:
+            # Here and not in a callback of the task, which would come a turn of the loop later: jobs that end in
+            # the same turn are so settled in the same call.
+            self._ended_with(delivery, outcome)
 
     def _never_began(self, delivery: Delivery, _: "asyncio.Task[None]") -> None:
         self._ended_with(delivery, HANDED_BACK)
@@ -367,3 +412,9 @@ class Dispatcher:
         if turn.errors and now - self._reported_at >= _REPORT_EVERY:
             self._reported_at = now
             logger.error("Redis refused part of a turn: %s", "; ".join(shown(e) for e in set(turn.errors)))
+
+
+def _tell_fault(fault: BaseException) -> None:
+    # A log that raises must not keep the slot.
+    with suppress(Exception):
+        logger.critical("a job could not be run for a fault of the worker; it is retried", exc_info=fault)

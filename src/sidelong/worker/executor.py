@@ -93,13 +93,12 @@ class Executor:
     # One execution.
 
     async def _run(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> None:
-        args = payload.arguments(item)
-        perform = self._in_loop(job, args) if job.is_async else self._in_thread(delivery, job, args)
+        perform = self._in_loop(job) if job.is_async else self._in_thread(delivery, job)
+        if self._log.is_on(item):
+            self._log.start(item)
         timer = None
         if timeout := _timeout(delivery, job):
             timer = asyncio.get_running_loop().call_later(timeout, self._expire, delivery, timeout)
-        if self._log.is_on(item):
-            self._log.start(item)
         try:
             if len(self._chain):
                 await compose(self._chain, perform)(item)
@@ -109,15 +108,16 @@ class Executor:
             if timer is not None:
                 timer.cancel()
 
-    def _in_loop(self, job: AnyJob, args: list[Any]) -> Step:
-        async def perform(_: dict[str, Any]) -> Any:
-            return await job.target()(*args)
+    def _in_loop(self, job: AnyJob) -> Step:
+        async def perform(item: dict[str, Any]) -> Any:
+            # Read here, inside the middleware: it may have changed them.
+            return await job.target()(*payload.arguments(item))
 
         return perform
 
-    def _in_thread(self, delivery: Delivery, job: AnyJob, args: list[Any]) -> Step:
+    def _in_thread(self, delivery: Delivery, job: AnyJob) -> Step:
         async def perform(item: dict[str, Any]) -> Any:
-            target = job.target()
+            target, args = job.target(), payload.arguments(item)
             delivery.is_in_thread = True
             future = self._threads.start(lambda: target(*args), f"{job.name} {item['jid']}")
             result, error = await future

@@ -15,7 +15,6 @@ import anyio
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
-from sidelong.core.outcome import HandedBack
 from sidelong.errors import Refused, ReplyLost, StoreError
 from sidelong.store.link import Link
 from sidelong.store.queues import Batch, CapsuleQueues, Turn
@@ -69,6 +68,7 @@ class Fetcher:
         self._poked = poked
         self._park_for = self.park_seconds(config.block_time, len(parks))
         self._number = 0
+        self._is_unresolved = False
         self._may_park = asyncio.Event()
         self._ended = StopFlag()
         self._given_up = StopFlag()
@@ -107,9 +107,11 @@ class Fetcher:
                     batch = replace(batch, free=0, takes=())
             else:
                 self._outage.ends()
+                self._is_unresolved = False
                 return turn
             if self._given_up.is_set:
                 raise GaveUp
+            self._is_unresolved = True
             attempts += 1
             await self._given_up.sleep(_pause(attempts))
 
@@ -204,7 +206,24 @@ class Fetcher:
         Raises:
             StoreError: Redis did not tell.
         """
+        if self._is_unresolved:
+            # What the lists hold and what is in memory differ until Redis has said what became of the turn.
+            self._audit.start_over()
+            return []
         return await self._audit.orphans(self._control, in_memory)
+
+    async def left_behind(self) -> list[Arrival]:
+        """Return everything that is in the private lists; nothing may be in memory, nor on its way.
+
+        Raises:
+            StoreError: Redis did not tell.
+        """
+        sizes = await self._queues.sizes(self._control)
+        found: list[Arrival] = []
+        for place, size in enumerate(sizes):
+            if not isinstance(size, Refused) and size > 0:
+                found += [(place, raw) for raw in await self._queues.entries(self._control, place)]
+        return found
 
     @property
     def is_home(self) -> bool:
@@ -231,13 +250,16 @@ class _Audit:
         self._seen: list[Counter[bytes]] = [Counter() for _ in queues.names]
         self._sent = [0] * len(links)
 
+    def start_over(self) -> None:
+        """Forget everything that was seen."""
+        self._seen = [Counter() for _ in self._seen]
+
     def forget(self, deliveries: Sequence[Delivery]) -> None:
-        """Forget that what is handed back now was seen: fetched again, it may be on its way at the next audit."""
+        """Forget that what is settled now was seen: fetched again, it may be on its way at the next audit."""
         if not any(self._seen):
             return
         for delivery in deliveries:
-            if type(delivery.outcome) is HandedBack:
-                self._seen[delivery.place][delivery.raw] -= 1
+            self._seen[delivery.place][delivery.raw] -= 1
 
     async def orphans(self, control: Link, in_memory: Callable[[], Sequence[Delivery]]) -> list[Arrival]:
         sizes = await self._queues.sizes(control)

@@ -11,11 +11,12 @@ import resource
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from sidelong.core import serialization
+from sidelong.core import payload, serialization
 from sidelong.core.clock import Clock
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import Delivery
@@ -136,18 +137,21 @@ class Heartbeat:
         overslept = 0.0
         try:
             while not self._ended.is_set() and not self._loop.is_closed():
-                self._watchdog.check(overslept)
+                # Whatever raises here (a log handler, or a loop that is closed under us) must not end the beating of
+                # a living worker: others would take its jobs.
+                with suppress(Exception):
+                    self._watchdog.check(overslept)
                 now = self._clock.monotonic()
                 if now >= next_beat or self._sooner.is_set():
                     self._sooner.clear()
-                    next_beat = now + (self._config.beat_interval if self._beat() else self._retry_after)
+                    next_beat = now + self._retry_after
+                    with suppress(Exception):
+                        if self._beat():
+                            next_beat = now + self._config.beat_interval
                 now = self._clock.monotonic()
                 wakes_at = max(now, min(now + _TICK, next_beat))
                 self._sooner.wait(wakes_at - now)
                 overslept = self._clock.monotonic() - wakes_at
-        except RuntimeError:
-            # call_soon_threadsafe: the loop was closed under us.
-            pass
         finally:
             self._heart.close()
 
@@ -194,8 +198,16 @@ class Heartbeat:
                 "lag_ms": round(self._watchdog.lag * 1000),
                 "classes": self._classes,
             },
-            work=_work(running),
+            work=self._work(running),
         )
+
+    def _work(self, running: Sequence[Delivery]) -> dict[str, bytes]:
+        try:
+            return work_entries(running)
+        except Exception:
+            # The lease must not depend on what pages show.
+            logger.exception("the running jobs could not be written down")
+            return {}
 
     def _measure(self, seconds: float) -> None:
         self._rtt_us = round(seconds * 1_000_000)
@@ -259,14 +271,14 @@ def _mode(capsule: Capsule) -> str:
     return QueueOrder(dict(capsule.queues), Random()).mode
 
 
-def _work(running: Sequence[Delivery]) -> dict[str, bytes]:
+def work_entries(running: Sequence[Delivery]) -> dict[str, bytes]:
     """Return the work entries (wire-format §9.3); a beat must stay small, so large payloads lose their arguments."""
     entries: dict[str, bytes] = {}
     left = _WORK_LIMIT
     for delivery in running:
         raw = delivery.raw
-        if len(raw) > left and delivery.item is not None:
-            raw = serialization.dumps({**delivery.item, "args": ["(too large to show here)"]})
+        if len(raw) > left:
+            raw = _outline(delivery)
         left -= len(raw)
         # Any short text will do for a thread id (wire-format §1.4); an address is unique while the job runs.
         entries[format(id(delivery) ^ os.getpid(), "x")] = serialization.dumps(
@@ -277,6 +289,19 @@ def _work(running: Sequence[Delivery]) -> dict[str, bytes]:
             }
         )
     return entries
+
+
+def _outline(delivery: Delivery) -> bytes:
+    # Not from the parsed payload as it is: middleware may have put anything into it.
+    item = delivery.item or {}
+    return serialization.dumps(
+        {
+            "class": payload.job_class(item),
+            "args": ["(too large to show here)"],
+            "queue": delivery.queue,
+            "jid": delivery.context.jid if delivery.context is not None else "",
+        }
+    )
 
 
 def resident_kb() -> int:

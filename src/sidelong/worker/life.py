@@ -6,8 +6,9 @@ this life and begins another, under a new identity.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Any
 
 import anyio
 
@@ -96,10 +97,10 @@ class Life:
                 await self._wind_down()
                 # Only code of others can still be under way: middleware of a due job, or a feature's service.
                 services.cancel_scope.deadline = anyio.current_time() + _SERVICES_END_WITHIN
+        except BaseExceptionGroup:
+            await self._rescue()
+            raise
         finally:
-            # Only after a fault is anything still running here.
-            for dispatcher in self._dispatchers:
-                dispatcher.cancel(CancelReason.STOP)
             self.heartbeat.end()
             await self._parts.close_links()
             await self.heartbeat.join(0.5)
@@ -108,16 +109,19 @@ class Life:
         config = self._config
         latest = self._loop.time() + config.timeout + config.cancel_grace + 0.8
         if not self._stop_now.is_set and not self.is_fenced:
-            await self._until_idle(config.timeout, self._stop_now)
+            # Others run the jobs already if this worker turns out to be fenced: there is nothing to wait for.
+            await self._until(lambda: not self.running() or self._stop_now.is_set or self.is_fenced, config.timeout)
         if self.running():
             logger.info("%d jobs are cancelled and go back to their queues", len(self.running()))
             for dispatcher in self._dispatchers:
                 dispatcher.cancel(CancelReason.FENCED if self.is_fenced else CancelReason.STOP)
-            await self._until_idle(config.cancel_grace)
+            await self._until(lambda: not self.running(), config.cancel_grace)
         self._abandon_all()
         budget = max(_FLUSH_AT_LEAST, min(_FLUSH_WITHIN, latest - self._loop.time()))
         await self._until(self._is_settled, budget)
         self._over.set()
+        if self._is_settled() and not self.is_fenced:
+            await self._within(_FLUSH_AT_LEAST, self._sweep())
         for dispatcher in self._dispatchers:
             dispatcher.give_up()
         await self._leave()
@@ -129,30 +133,43 @@ class Life:
             dispatcher.is_settled for dispatcher in self._dispatchers
         )
 
+    async def _sweep(self) -> None:
+        for dispatcher in self._dispatchers:
+            await dispatcher.sweep()
+        await self._until(self._is_settled, _FLUSH_AT_LEAST)
+
     async def _leave(self) -> None:
         """Leave the owners, if Redis answers soon; else recovery takes this identity for dead, and is right."""
         self.heartbeat.end()
         await self.heartbeat.join(0.5)
         has_ghosts = any(fetcher.has_ghosts for fetcher in self._parts.fetchers)
-        leaving = self._loop.create_task(self._leave_owners(_INSPECT_FOR if has_ghosts else 0))
-        done, _ = await asyncio.wait({leaving}, timeout=_FLUSH_AT_LEAST)
-        if not done:
-            leaving.cancel()
+        inspect_for = _INSPECT_FOR if has_ghosts else 0
+        leaving = self._parts.owners.leave(self.identity, self._parts.queues, inspect_for=inspect_for)
+        await self._within(_FLUSH_AT_LEAST, leaving)
 
-    async def _leave_owners(self, inspect_for: float) -> None:
-        try:
-            await self._parts.owners.leave(self.identity, self._parts.queues, inspect_for=inspect_for)
-        except StoreError as error:
-            logger.warning("this worker could not sign off; others will see to its jobs: %s", error)
+    async def _rescue(self) -> None:
+        """After a fault of a part that cannot be done without: hand back what is held, rather than let it be blamed."""
+        for dispatcher in self._dispatchers:
+            dispatcher.cancel(CancelReason.STOP)
+        await self._until(lambda: not self.running(), self._config.cancel_grace)
+        for dispatcher in self._dispatchers:
+            await self._within(_FLUSH_WITHIN, dispatcher.rescue())
+        await self._leave()
+
+    async def _within(self, seconds: float, step: Coroutine[Any, Any, object]) -> None:
+        """Take a step that Redis may hold up, and leave the rest to recovery if it takes too long."""
+        task = self._loop.create_task(step)
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if not done:
+            task.cancel()
+        elif (error := task.exception()) is not None:
+            logger.warning("a stop is incomplete; others will see to what is left: %s", error)
 
     def _abandon_all(self) -> None:
         for dispatcher in self._dispatchers:
             if stuck := dispatcher.running:
                 logger.warning("%d jobs do not end when cancelled; they are handed back all the same", len(stuck))
                 dispatcher.abandon(is_fenced=self.is_fenced)
-
-    async def _until_idle(self, within: float, unless: StopFlag | None = None) -> None:
-        await self._until(lambda: not self.running() or (unless is not None and unless.is_set), within)
 
     async def _until(self, condition: Callable[[], bool], within: float) -> None:
         ends_at = self._loop.time() + within
@@ -166,7 +183,10 @@ class Life:
         while True:
             try:
                 return await run()
-            except Exception as error:
+            except BaseException as error:
+                # A cancellation that the service made itself would end the whole group of this life.
+                if isinstance(error, asyncio.CancelledError | GeneratorExit) and _is_being_cancelled():
+                    raise
                 await self._setup.hooks.report_error(error, {"context": "service"})
                 await self.stopped.sleep(_AFTER_FAULT)
 
@@ -227,3 +247,8 @@ class Life:
             len(self.running()),
         )
         self.stop()
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -150,8 +150,7 @@ class Parts:
 
     async def close_links(self) -> None:
         """Give all connections back; what still waits for an answer ends."""
-        for link in self._links:
-            await link.close()
+        await asyncio.gather(*(link.close() for link in self._links))
 
     def _link(self, name: str, answer_within: float | None = None) -> Link:
         link = self._setup.store.link(name, answer_within=answer_within)

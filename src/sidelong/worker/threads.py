@@ -37,6 +37,9 @@ class JobThreads:
 
         Returns:
             A future of the result and the exception: any exception, which asyncio could not all carry.
+
+        Raises:
+            RuntimeError: the system refuses another thread; `call` was not run.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
@@ -52,11 +55,12 @@ class JobThreads:
             except RuntimeError:
                 return  # the loop is closed: nobody waits any more
 
-        self._work.put((lambda: context.run(call), deliver, name))
+        # A thread first, and then the work: where the system refuses another thread, the job has not begun.
         if not self._idle.acquire(blocking=False):
+            title = f"{self._prefix}-{self._made + 1}"
+            threading.Thread(target=self._serve, name=title, daemon=True).start()
             self._made += 1
-            thread = threading.Thread(target=self._serve, name=f"{self._prefix}-{self._made}", daemon=True)
-            thread.start()
+        self._work.put((lambda: context.run(call), deliver, name))
         return future
 
     def running(self) -> list[str]:
