@@ -19,7 +19,7 @@ def after(delay: float | timedelta, now: float) -> float:
         delay = delay.total_seconds()
     if isinstance(delay, bool) or not isinstance(delay, int | float):
         raise TypeError(f"a delay must be seconds or a timedelta, not {type(delay).__name__}")
-    return _checked(now + delay)
+    return _checked(now + _checked(delay))
 
 
 def instant(when: float | datetime) -> float:
@@ -39,8 +39,12 @@ def instant(when: float | datetime) -> float:
 
 
 def _checked(seconds: float) -> float:
-    if not math.isfinite(seconds):
-        raise ValueError(f"a time must be finite, not {seconds}")
-    if seconds > _LATEST:
+    try:
+        number = float(seconds)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"a time must be finite, not {number}")
+    if number > _LATEST:
         raise ValueError("a time must not lie beyond the year 9999; it is in seconds, not milliseconds")
-    return float(seconds)
+    return number

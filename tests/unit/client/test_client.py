@@ -118,7 +118,10 @@ async def test_enqueue_by_name_binds_the_arguments_of_a_job_that_is_registered(a
         ({"class": "", "args": []}, ValueError, "'class' must not be empty"),
         ({"class": "A", "args": [], "at": "soon"}, TypeError, "'at' must be a number"),
         ({"class": "A", "args": [], "at": float("nan")}, ValueError, "finite"),
+        ({"class": "A", "args": [], "at": float("inf")}, ValueError, "finite"),
+        ({"class": "A", "args": [], "at": float("-inf")}, ValueError, "finite"),
         ({"class": "A", "args": [], "at": 1e12}, ValueError, "9999"),
+        ({"class": "A", "args": [], "at": 10**400}, ValueError, "finite"),
         ({"class": "A", "args": [], "tags": "x"}, TypeError, "'tags' must be a list"),
         ({"class": "A", "args": [], "queue": ""}, ValueError, "must have a queue name"),
         ({"class": "A", "args": [], "queue": "a b"}, ValueError, "not a queue name"),
@@ -133,6 +136,14 @@ async def test_enqueue_by_name_binds_the_arguments_of_a_job_that_is_registered(a
 async def test_push_refuses_what_is_no_job(app, pusher, item, error, words):
     with pytest.raises(error, match=words):
         await app.client.push(item)
+
+    assert pusher.pushes == []
+
+
+@pytest.mark.parametrize("at", [float("nan"), float("inf"), 10**400, [1.0, float("nan")]])
+async def test_a_bulk_push_refuses_times_that_never_come(app, pusher, at):
+    with pytest.raises(ValueError, match="finite"):
+        await app.client.push_bulk({"class": "A", "args": [[1], [2]], "at": at})
 
     assert pusher.pushes == []
 
