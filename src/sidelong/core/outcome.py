@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sidelong.core.display import shown
+
 
 class Discard(Exception):  # noqa: N818 - a verb: what the job asks for
     """Raised by a job: drop it, do not retry; death handlers run."""
@@ -21,14 +23,17 @@ class RetryIn(Exception):  # noqa: N818 - a verb: what the job asks for
         reason: what the retry set shows as the error message.
 
     Raises:
-        ValueError: the delay is not a finite number.
+        ValueError: the delay is negative, not finite, or more than a float holds.
     """
 
     def __init__(self, delay: float | timedelta, reason: str = "retry requested by the job") -> None:
         super().__init__(reason)
-        self.delay = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
-        if not math.isfinite(self.delay):
-            raise ValueError(f"a retry delay must be a finite number of seconds, not {delay}")
+        try:
+            self.delay = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        except OverflowError:
+            self.delay = math.inf
+        if not (math.isfinite(self.delay) and self.delay >= 0):
+            raise ValueError(f"a retry delay must be a finite number of seconds from 0 up, not {shown(delay)}")
 
 
 @dataclass(frozen=True, slots=True)

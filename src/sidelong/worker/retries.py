@@ -24,6 +24,8 @@ from sidelong.core.outcome import DROPPED, Dead, Discard, Kill, Outcome, Retry, 
 logger = logging.getLogger("sidelong.worker")
 
 _BACKTRACE_LIMIT = 1000
+# Any later is never, and scores have to stay numbers that every reader takes for a date.
+_LONGEST_DELAY = 100 * 365 * 86_400.0
 
 
 class Retries:
@@ -59,7 +61,7 @@ class Retries:
             case Kill():
                 return await self._die(item, job, error)
             case delay:
-                return Retry(serialization.dumps(item), delay)
+                return Retry(serialization.dumps(item), min(delay, _LONGEST_DELAY))
 
     # Whether there is another attempt.
 
@@ -87,25 +89,35 @@ class Retries:
     ) -> float | Discard | Kill:
         """Return the seconds until the next attempt, or what the job's hook chose instead."""
         if isinstance(error, RetryIn):
-            return max(error.delay, 0.0)
+            return error.delay
         hook = job.options.retry_in if job is not None else None
         if hook is not None:
             try:
-                chosen = await _answer(hook, count, error, json_copy(item))
-            except (Discard, Kill) as choice:
-                return choice
+                choice = self._chosen(await _answer(hook, count, error, json_copy(item)), count)
+            except (Discard, Kill) as raised:
+                return raised
             except Exception as fault:
                 await self._hooks.report_error(fault, {"context": "retry_in hook", "job": item})
             else:
-                if chosen in ("discard", Discard):
-                    return Discard("retry_in chose to discard")
-                if chosen in ("kill", Kill):
-                    return Kill("retry_in chose to kill")
-                if isinstance(chosen, Discard | Kill):
-                    return chosen
-                if type(chosen) in (int, float) and math.isfinite(chosen) and chosen > 0:
-                    return float(chosen) + backoff.jitter(count, self._random) * _jitter_share(chosen)
+                if choice is not None:
+                    return choice
         return backoff.retry_delay(count, self._random)
+
+    def _chosen(self, answer: Any, count: int) -> float | Discard | Kill | None:
+        """Return what a hook has chosen by its answer, None if nothing.
+
+        Raises:
+            Exception: the answer is such that it cannot even be looked at, such as a number beyond all floats.
+        """
+        if isinstance(answer, Discard | Kill):
+            return answer
+        if answer in ("discard", Discard):
+            return Discard("retry_in chose to discard")
+        if answer in ("kill", Kill):
+            return Kill("retry_in chose to kill")
+        if type(answer) in (int, float) and math.isfinite(answer) and answer > 0:
+            return float(answer) + backoff.jitter(count, self._random) * _jitter_share(answer)
+        return None
 
     # The end.
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import math
 import zlib
 from typing import Any, ClassVar
 
@@ -448,6 +449,9 @@ async def test_retry_in_uses_up_retries(site: Site) -> None:
         (-5, 15, 25),
         ("x", 15, 25),
         (True, 15, 25),
+        (math.nan, 15, 25),
+        (math.inf, 15, 25),
+        (10**300, 100 * 365 * 86_400, 100 * 365 * 86_400 + 1),
     ],
 )
 async def test_the_retry_in_hook_chooses_the_delay(site: Site, answer: Any, earliest: float, latest: float) -> None:
@@ -524,6 +528,30 @@ async def test_a_retry_in_hook_that_raises_is_reported_and_the_usual_delay_taken
 
     assert 10 < site.seconds_until(site.members("retry")[0][1]) < 25
     assert contexts[:2] == ["job", "retry_in hook"]
+
+
+class Odd:
+    """Cannot be compared, like the arrays of some libraries."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth of this is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("answer", [10**400, -(10**400), Odd()], ids=["huge", "hugely negative", "odd"])
+async def test_an_answer_that_cannot_be_read_is_reported_and_the_usual_delay_taken(site: Site, answer: Any) -> None:
+    app = site.app()
+    contexts: list[str] = []
+    app.error_handler(lambda error, context: contexts.append(context["context"]))
+    failing(app, retry_in=lambda count, error, item: answer)
+
+    site.push("Bad")
+    async with app, app.worker():
+        await site.has("retry")
+
+    assert 10 < site.seconds_until(site.only("retry")[1]) < 25
+    assert contexts == ["job", "retry_in hook"]
 
 
 @pytest.mark.parametrize(

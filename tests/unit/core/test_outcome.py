@@ -21,6 +21,14 @@ def test_a_delay_that_is_none_is_refused_where_it_is_raised(delay):
         RetryIn(delay)
 
 
+@pytest.mark.parametrize(
+    "delay", [-1, -0.001, timedelta(seconds=-1), float("nan"), float("inf"), float("-inf"), 10**400, -(10**400)]
+)
+def test_a_delay_that_no_clock_can_wait_for_is_refused_where_it_is_raised(delay):
+    with pytest.raises(ValueError, match="a retry delay must be a finite number of seconds from 0 up"):
+        RetryIn(delay)
+
+
 def test_what_a_job_raises_can_carry_a_reason():
     assert str(Discard("gone")) == "gone"
     assert str(Kill("broken")) == "broken"

@@ -1,6 +1,7 @@
 import base64
 import json
 import zlib
+from datetime import timedelta
 from random import Random
 
 import pytest
@@ -77,11 +78,20 @@ async def test_a_job_that_was_retried_by_hand_counts_from_there():
     assert 15 <= outcome.delay < 25
 
 
-@pytest.mark.parametrize("delay", [-3.0, 0.0])
-async def test_a_delay_of_less_than_nothing_is_none(delay):
-    outcome = await outcome_of(RetryIn(delay))
+async def test_no_delay_at_all_is_a_choice():
+    outcome = await outcome_of(RetryIn(0))
 
     assert outcome.delay == 0.0
+
+
+HUNDRED_YEARS = 100 * 365 * 86_400
+
+
+@pytest.mark.parametrize("delay", [1e300, timedelta.max])
+async def test_no_delay_is_longer_than_a_hundred_years(delay):
+    outcome = await outcome_of(RetryIn(delay))
+
+    assert outcome.delay == HUNDRED_YEARS
 
 
 @pytest.mark.parametrize("failed_at", [10**400, "x", None, True, []])
