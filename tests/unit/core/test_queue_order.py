@@ -76,9 +76,7 @@ def test_shares_slots_by_weight_whether_taken_one_by_one_or_together(slots):
     for _ in range(60_000 // slots):
         total.update(dict(order.draw(slots)))
 
-    assert [round(total[index] / 60_000, 2) for index in range(3)] == pytest.approx(
-        [0.5, 0.33, 0.17], abs=0.02
-    )
+    assert [round(total[index] / 60_000, 2) for index in range(3)] == pytest.approx([0.5, 0.33, 0.17], abs=0.02)
 
 
 def test_spreads_one_take_over_the_queues():

@@ -14,9 +14,7 @@ quick = settings(deadline=None, max_examples=200)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
-documents = st.recursive(
-    scalars, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=20
-)
+documents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=20)
 
 # Written by Ruby 3.1.2 with json 2.6.1.
 RUBY_FLOATS = [
