@@ -124,3 +124,18 @@ async def test_its_threads_keep_no_process_alive(threads):
     await threads.start(lambda: None, "job")
 
     assert all(each.daemon for each in threading.enumerate() if each.name.startswith("test-pool"))
+
+
+async def test_runs_nothing_where_the_system_refuses_another_thread(threads, monkeypatch):
+    ran = []
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            threads.start(lambda: ran.append("first"), "job")
+    await threads.start(lambda: ran.append("second"), "job")
+
+    assert ran == ["second"]
