@@ -66,6 +66,11 @@ class Endpoint:
         Raises:
             ConfigurationError: the client reaches Redis in a way that cannot be copied.
         """
+        if isinstance(client, redis.Redis):
+            raise ConfigurationError(
+                "a synchronous redis.Redis cannot be copied:"
+                " give Sidelong an asyncio client (redis.asyncio.Redis) or the URL instead"
+            )
         pool = getattr(client, "connection_pool", None)
         kind = getattr(pool, "connection_class", None)
         if pool is None or kind not in (redis.asyncio.Connection, SSLConnection, UnixDomainSocketConnection):
@@ -111,9 +116,10 @@ class Endpoint:
                 async with asyncio.timeout(self._connect_timeout):
                     await self._create(loop, protocol)
                     await greet()
-            except (OSError, TimeoutError, Unavailable) as error:
+            except Exception as error:
+                # A credential provider may raise anything, and an end of the worker is no answer to that.
                 self._failures += 1
-                self._last_error = str(error) or f"no answer within {self._connect_timeout:g} s"
+                self._last_error = self._told(error)
                 pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.2 ** min(self._failures - 1, 10))
                 self._closed_until = loop.time() + pause * random.uniform(1.0, 1.2)
                 raise Unavailable(f"no connection to Redis at {self.address}: {self._last_error}") from None
@@ -148,6 +154,16 @@ class Endpoint:
             client_name=f"{self._client_name}:beat",
         )
         return redis.Redis(connection_pool=pool)
+
+    def _told(self, error: Exception) -> str:
+        """Return what may be logged of a failed attempt."""
+        if isinstance(error, TimeoutError) and not str(error):
+            return f"no answer within {self._connect_timeout:g} s"
+        if isinstance(error, (OSError, Unavailable)):
+            return str(error) or type(error).__name__
+        text = f"{type(error).__name__}: {error}"
+        secrets = (str(self._options.get(name) or "") for name in ("password", "username"))
+        return type(error).__name__ if any(secret and secret in text for secret in secrets) else text
 
     async def _create(self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.Protocol]) -> None:
         if "path" in self._options:

@@ -104,6 +104,10 @@ class Heart:
             raise Refused(str(error)) from error
         except (RedisError, OSError) as error:
             raise BeatFailed(str(error) or type(error).__name__) from error
+        except Exception as error:
+            # A credential provider may raise anything, and redis-py keeps the connection that it left without a login.
+            self._client.connection_pool.disconnect()
+            raise BeatFailed(f"{type(error).__name__}: {error}") from error
         if reply[0] == b"buried":
             return BeatAnswer(is_buried=True)
         _, known, signal, errors = reply

@@ -6,9 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+import redis.asyncio
+from redis.credentials import CredentialProvider
 
 from sidelong.core.config import Config
-from sidelong.errors import Refused, ReplyLost, StoreError, Unavailable
+from sidelong.errors import ConfigurationError, Refused, ReplyLost, StoreError, Unavailable
+from sidelong.store.endpoint import Endpoint
+from sidelong.store.processes import Beat, BeatFailed
 from sidelong.store.scripts import Script
 from sidelong.store.store import Store
 from tests.support.eventually import eventually
@@ -205,6 +209,69 @@ async def test_a_wrong_password_is_told_without_the_password(start_redis, new_li
     assert caught.value.__cause__ is None
 
 
+class FailsOnce(CredentialProvider):
+    def __init__(self, error: Exception) -> None:
+        self.errors = [error]
+
+    def get_credentials(self) -> tuple[str, str]:
+        if self.errors:
+            raise self.errors.pop()
+        return ("default", "secret")
+
+    async def get_credentials_async(self) -> tuple[str, str]:
+        return self.get_credentials()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("metadata: 503"), UnicodeError("no name"), KeyError("token")])
+async def test_a_credential_provider_that_fails_once_is_an_outage_and_no_end(error: Exception, start_redis):
+    server = start_redis(config={"requirepass": "secret"})
+    client = redis.asyncio.Redis(port=server.port, credential_provider=FailsOnce(error))
+    link = Store(Config(), client).link("test")
+
+    with pytest.raises(Unavailable, match=f"{type(error).__name__}: {error}") as caught:
+        await link.call("PING")
+
+    async def is_back() -> bool:
+        try:
+            return await link.call("PING") == b"PONG"
+        except Unavailable:
+            return False
+
+    assert "secret" not in str(caught.value)
+    assert await eventually(is_back)
+    await link.close()
+
+
+def test_a_heart_outlives_a_credential_provider_that_fails_once(start_redis):
+    server = start_redis(config={"requirepass": "secret"})
+    client = redis.asyncio.Redis(port=server.port, credential_provider=FailsOnce(RuntimeError("metadata: 503")))
+    heart = Store(Config(), client).heart("host:1:aaaaaaaaaaaa")
+
+    with pytest.raises(BeatFailed, match="metadata: 503"):
+        heart.beat(Beat(1, ("a",), {"busy": 0}, {}))
+
+    assert not heart.beat(Beat(2, ("a",), {"busy": 0}, {})).is_buried
+    heart.close()
+
+
+class HangsUp(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.abort()
+
+
+async def test_an_error_that_quotes_the_password_is_not_quoted(redis_server):
+    url = redis_server.url.replace("://", "://:hunter2@")
+    endpoint = Endpoint.from_url(url, connect_timeout=5.0, client_name="test")
+
+    async def fail() -> None:
+        raise ValueError("hunter2 is no password")
+
+    with pytest.raises(Unavailable, match="ValueError") as caught:
+        await endpoint.connect(HangsUp, fail)
+
+    assert "hunter2" not in str(caught.value)
+
+
 async def test_a_full_server_says_why_it_hung_up(start_redis, new_link):
     server = start_redis(config={"maxclients": 1})
     taken = new_link(server.url)
@@ -352,6 +419,11 @@ async def test_a_parked_wait_comes_home_when_unblocked(redis_server, new_store):
     assert await waiting is None
     await parked.close()
     await control.close()
+
+
+def test_a_synchronous_client_is_refused_with_what_is_needed_instead():
+    with pytest.raises(ConfigurationError, match=r"an asyncio client .* or the URL"):
+        Store(Config(), redis.Redis())
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis://no-such-host.invalid:6379/0"])
