@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from sidelong.client.bulk import slice_size, slices, with_times
-from sidelong.client.validation import Enqueueable, check_due, check_middleware_result, normalise
+from sidelong.client.validation import Enqueueable, Spoilt, check_due, check_middleware_result, fault_of, normalise
 from sidelong.core.clock import Clock, SystemClock
 from sidelong.core.config import Config
 from sidelong.core.counted import counted
@@ -147,33 +147,37 @@ class Client:
             raise
         return jids
 
+    @property
+    def has_middleware(self) -> bool:
+        """True if a push runs code of others."""
+        return bool(self._chain)
+
     async def prepare(self, item: dict[str, Any]) -> dict[str, Any] | None:
         """Run the client middleware and return the payload to push, or None if one stopped it."""
         if not self._chain:
             return item
-        passed: list[dict[str, Any]] = []
+        passed = await self._passed(item)
+        if passed is not None:
+            check_middleware_result(passed)
+        return passed
 
-        async def arrive(job: dict[str, Any]) -> dict[str, Any]:
-            # Not calling on is what stops a push; a middleware that forgets to return the job loses nothing.
-            passed[:] = [job]
-            return job
-
-        await compose(self._chain, arrive)(item)
-        if not passed:
-            return None
-        check_middleware_result(passed[0])
-        return passed[0]
-
-    async def promote(self, item: dict[str, Any]) -> dict[str, Any] | None:
+    async def promote(self, item: dict[str, Any]) -> dict[str, Any] | Spoilt | None:
         """Return the payload of a due job as it enters its queue, or None if a middleware stopped it.
 
-        Client middleware runs again here, as in Sidekiq; what it raises is raised.
+        Client middleware runs again here, as in Sidekiq; what it raises is raised. A payload that a push would
+        refuse but another program has stored goes on unchecked: the worker that runs it says what is wrong.
         """
-        prepared = await self.prepare(item)
-        if prepared is not None:
-            prepared.pop("at", None)
-            prepared["enqueued_at"] = self.clock.now()
-        return prepared
+        if not self._chain:
+            return self._entering(item)
+        # Before the middleware, which may change the payload in its place.
+        was_good = fault_of(item) is None
+        passed = await self._passed(item)
+        if passed is None:
+            return None
+        fault = fault_of(passed)
+        if fault is not None and (was_good or not isinstance(passed, Mapping)):
+            return Spoilt(fault)
+        return self._entering(passed)
 
     async def rehearse(self, item: dict[str, Any]) -> dict[str, Any] | None:
         """Return the payload as a worker would read it, pushing nothing; None if a middleware stopped it."""
@@ -182,6 +186,23 @@ class Client:
             return None
         payload: dict[str, Any] = loads(self._seal(prepared).raw)
         return payload
+
+    async def _passed(self, item: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what the client middleware lets through, None if one stopped it."""
+        passed: list[dict[str, Any]] = []
+
+        async def arrive(job: dict[str, Any]) -> dict[str, Any]:
+            # Not calling on is what stops a push; a middleware that forgets to return the job loses nothing.
+            passed[:] = [job]
+            return job
+
+        await compose(self._chain, arrive)(item)
+        return passed[0] if passed else None
+
+    def _entering(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        entering = {key: value for key, value in item.items() if key != "at"}
+        entering["enqueued_at"] = self.clock.now()
+        return entering
 
     async def _submit_slice(self, items: list[dict[str, Any]], *, first: int) -> list[str | None]:
         prepared = [await self.prepare(item) for item in items] if self._chain else items

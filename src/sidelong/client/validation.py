@@ -1,6 +1,7 @@
 """Make a complete payload of what a caller pushes, by Sidekiq's rules (wire-format §4)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from sidelong.client.schedule import instant
@@ -69,6 +70,22 @@ def check_middleware_result(item: Any) -> None:
         raise TypeError("middleware must leave a job's 'class' a string")
     check_queue_name(item.get("queue"))
     _checked_jid(item.get("jid"))
+
+
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """What a middleware has left of a good payload is unusable."""
+
+    reason: Exception
+
+
+def fault_of(item: Any) -> Exception | None:
+    """Return why `check_middleware_result` refuses a payload, None if it does not."""
+    try:
+        check_middleware_result(item)
+    except (TypeError, ValueError) as error:
+        return error
+    return None
 
 
 def _check_shape(item: Any) -> None:

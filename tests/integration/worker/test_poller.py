@@ -1,7 +1,11 @@
 """How due jobs come back onto their queues."""
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+import pytest
 
 from sidelong import Sidelong
 from tests.integration.worker.site import Lines, Site, payload
@@ -110,7 +114,7 @@ async def test_client_middleware_that_stops_a_promotion_removes_the_job(site: Si
         await eventually(lambda: site.client.zcard("schedule") == 0)
 
     assert ran == ["go"]
-    assert log.containing("was stopped by client middleware and is gone")
+    assert log.containing("1 due job of schedule ended here: stopped by client middleware")
 
 
 async def test_client_middleware_that_raises_puts_the_job_off_and_holds_up_no_other(site: Site) -> None:
@@ -148,6 +152,247 @@ async def test_client_middleware_that_raises_puts_the_job_off_and_holds_up_no_ot
     assert 10 < delay < 25
     assert longer > 90
     assert {context["context"] for context in told} == {"promote"}
+
+
+class OddError(BaseException):
+    """Derives from nothing that `except Exception` catches."""
+
+
+async def cancel_itself() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(0)
+
+
+async def raise_it(fault: BaseException) -> None:
+    raise fault
+
+
+FAULTS: dict[str, Callable[[], Awaitable[None]]] = {
+    "SystemExit": lambda: raise_it(SystemExit(3)),
+    "KeyboardInterrupt": lambda: raise_it(KeyboardInterrupt()),
+    "GeneratorExit": lambda: raise_it(GeneratorExit()),
+    "CancelledError": lambda: raise_it(asyncio.CancelledError()),
+    "OddError": lambda: raise_it(OddError()),
+    "cancels itself": cancel_itself,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_whatever_client_middleware_raises_puts_that_job_off_and_ends_nothing(site: Site, fault: str) -> None:
+    app = site.app()
+    ran = noting(app)
+    gate = asyncio.Event()
+
+    @app.job(name="Held")
+    async def held() -> None:
+        await gate.wait()
+        ran.append("held")
+
+    @app.client_middleware
+    async def shaky(job: dict[str, Any], call_next: Any) -> Any:
+        if job["args"] == ["broken"]:
+            await FAULTS[fault]()
+        return await call_next()
+
+    site.push("Held", jid="3" * 24)
+    async with app, app.worker() as worker:
+        identity = worker.identity
+        await eventually(lambda: worker.running)
+        raw = payload("Note", "broken", jid="1" * 24)
+        site.client.zadd("retry", {raw: 1.0, payload("Note", "behind", jid="2" * 24): 2.0})
+        await eventually(lambda: ran == ["behind"])
+        gate.set()
+        await site.drained()
+        assert worker.identity == identity
+
+    ((member, score),) = site.client.zrange("retry", 0, -1, withscores=True)
+    assert member == raw
+    assert 10 < site.seconds_until(score) < 25
+    assert ran == ["behind", "held"]
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+async def test_client_middleware_that_hangs_puts_the_job_off_and_holds_up_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch, stubborn: bool
+) -> None:
+    monkeypatch.setattr("sidelong.worker.poller._MIDDLEWARE_ENDS_WITHIN", 0.05)
+    app = site.app()
+    ran = noting(app)
+    told: list[str] = []
+    never = asyncio.Event()
+    app.error_handler(lambda error, context: told.append(type(error).__name__))
+
+    @app.client_middleware
+    async def hang(job: dict[str, Any], call_next: Any) -> Any:
+        if job["args"] == ["stuck"]:
+            try:
+                await never.wait()
+            except asyncio.CancelledError:
+                if stubborn:
+                    await never.wait()
+                raise
+        return await call_next()
+
+    raw = payload("Note", "stuck", jid="1" * 24)
+    site.client.zadd("schedule", {raw: 1.0, payload("Note", "behind", jid="2" * 24): 2.0})
+    async with app, app.worker():
+        await eventually(lambda: ran == ["behind"])
+        await site.drained()
+    never.set()
+
+    ((member, score),) = site.client.zrange("schedule", 0, -1, withscores=True)
+    assert member == raw
+    assert 10 < site.seconds_until(score) < 25
+    assert told == ["TimeoutError"]
+
+
+async def test_slow_client_middleware_does_not_hold_back_what_is_decided(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidelong.worker.poller._CARRY_OUT_AFTER", 0.0)
+    app = site.app()
+    ran = noting(app)
+    gate = asyncio.Event()
+
+    @app.client_middleware
+    async def slow(job: dict[str, Any], call_next: Any) -> Any:
+        if job["args"] == ["slow"]:
+            await gate.wait()
+        return await call_next()
+
+    site.client.zadd(
+        "schedule", {payload("Note", "first", jid="1" * 24): 1.0, payload("Note", "slow", jid="2" * 24): 2.0}
+    )
+    async with app, app.worker():
+        await eventually(lambda: ran == ["first"])
+        gate.set()
+        await eventually(lambda: ran == ["first", "slow"])
+        await site.drained()
+
+
+async def test_no_further_client_middleware_is_begun_once_the_worker_is_quiet(site: Site) -> None:
+    app = site.app()
+    begun: list[str] = []
+    gate = asyncio.Event()
+
+    @app.client_middleware
+    async def slow(job: dict[str, Any], call_next: Any) -> Any:
+        begun.append(job["args"][0])
+        await gate.wait()
+        return await call_next()
+
+    site.client.zadd(
+        "schedule", {payload("Note", str(number), jid=f"{number:024}"): 1.0 + number for number in range(9)}
+    )
+    async with app, app.worker() as worker:
+        await eventually(lambda: begun)
+        worker.quiet()
+        gate.set()
+        await site.has("schedule", 8)
+
+    assert begun == ["0"]
+
+
+INVALID = {
+    "a jid with wildcards": {"jid": "a[1]"},
+    "tags that are a string": {"tags": "urgent"},
+    "a queue that a push refuses": {"queue": "two words"},
+}
+
+
+@pytest.mark.parametrize("what", INVALID)
+async def test_what_a_push_would_refuse_but_another_program_stored_is_promoted(site: Site, what: str) -> None:
+    app = site.app()
+    app.client_middleware(pass_on)
+
+    raw = payload("Note", "word", **{"queue": "elsewhere", **INVALID[what]})
+    site.client.zadd("schedule", {raw: 1.0})
+    async with app, app.worker(queues=["default"]):
+        await site.has("schedule", 0)
+
+    (stored,) = site.queue(INVALID[what].get("queue", "elsewhere"))
+    item = json.loads(stored)
+    assert item.pop("enqueued_at") > json.loads(raw)["enqueued_at"] - 1e9
+    assert item == {key: value for key, value in json.loads(raw).items() if key != "enqueued_at"}
+
+
+async def test_a_due_job_without_arguments_ends_as_if_it_had_been_in_a_queue(site: Site) -> None:
+    app = site.app()
+    ran = noting(app)
+    app.client_middleware(pass_on)
+
+    site.client.zadd("schedule", {b'{"class":"Note","jid":"b","queue":"default"}': 1.0})
+    async with app, app.worker():
+        await eventually(lambda: site.client.zcard("dead") + site.client.zcard("retry") == 1)
+        await site.drained()
+
+    assert site.client.zcard("schedule") == 0
+    assert ran == []
+
+
+async def pass_on(job: dict[str, Any], call_next: Any) -> Any:
+    return await call_next()
+
+
+SPOILT: dict[str, Any] = {
+    "no arguments": lambda job: job.pop("args") and job,
+    "no mapping": lambda job: "job",
+    "a jid of the wrong type": lambda job: {**job, "jid": 5},
+    "no queue name": lambda job: {**job, "queue": "two words"},
+    "an endless queue name": lambda job: {**job, "queue": "q" * 1000},
+    "an argument that is no JSON": lambda job: job["args"].append({1}) or job,
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+async def test_what_client_middleware_makes_unusable_goes_to_the_dead_set_as_it_was(site: Site, how: str) -> None:
+    app = site.app()
+    ran = noting(app)
+    told: list[Any] = []
+    app.error_handler(lambda error, context: told.append((context["context"], context["job"]["args"])))
+
+    @app.client_middleware
+    async def spoil(job: dict[str, Any], call_next: Any) -> Any:
+        return await call_next(SPOILT[how](job) if job["args"] == ["spoil"] else job)
+
+    raw = payload("Note", "spoil", jid="1" * 24)
+    site.client.zadd("schedule", {raw: 1.0, payload("Note", "behind", jid="2" * 24): 2.0})
+    async with app, app.worker():
+        await eventually(lambda: ran == ["behind"])
+        await site.drained()
+
+    item, _ = site.only("dead")
+    reason = {key: item.pop(key) for key in ("error_message", "error_class", "failed_at")}
+    assert item == json.loads(raw)
+    assert reason["error_message"]
+    assert reason["error_class"].endswith("Error")
+    assert type(reason["failed_at"]) is float
+    assert told == [("promote", ["spoil"])]
+    assert site.client.zcard("schedule") == 0
+
+
+async def test_what_not_even_the_dead_set_takes_holds_up_nothing_behind_it(site: Site, log: Lines) -> None:
+    app = site.app(poll_interval=0.2)
+    ran = noting(app)
+
+    garbage = {f"garbage {number}".encode(): 1.0 for number in range(250)}
+    site.client.set("dead", "a string")
+    site.client.zadd("retry", {**garbage, payload("Note", "behind"): 2.0})
+    async with app, app.worker():
+        await eventually(lambda: ran == ["behind"])
+        await eventually(lambda: len(log.containing("cannot be moved")) > 1)
+        unread = len(log.containing("promote: InvalidPayloadError"))
+        lines = log.containing("cannot be moved")
+        kept = set(site.client.zrange("retry", 0, -1))
+        site.client.delete("dead")
+        await site.has("dead", 250, within=10)
+
+    assert kept == set(garbage)
+    assert lines[0].startswith("250 due jobs of retry cannot be moved and must wait a little more: WRONGTYPE")
+    assert unread == 250
+    assert site.client.zcard("retry") == 0
 
 
 async def test_several_workers_promote_a_job_once(site: Site) -> None:
