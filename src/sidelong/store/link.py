@@ -26,6 +26,16 @@ _DEMOTED = frozenset({"READONLY", "UNBLOCKED", "MASTERDOWN"})
 
 _TICKS = 4
 
+_TCP_OPTIONS = {
+    # A load balancer forgets an idle connection, some without a word: it is kept in memory, or found dead in a minute.
+    "TCP_KEEPIDLE": 30,
+    "TCP_KEEPINTVL": 10,
+    "TCP_KEEPCNT": 3,
+    # The system would hide megabytes of a slow upload in its own buffer, where nobody sees whether they move.
+    "TCP_NOTSENT_LOWAT": 131_072,
+}
+"""Set where the platform has them; seconds, but for the last."""
+
 
 class Link(Protocol):
     """What the rest of the store needs from a connection.
@@ -207,6 +217,8 @@ class _Wire(asyncio.Protocol):
         self._ticks = 0
         self._watch: asyncio.TimerHandle | None = None
         self._is_heard = False
+        self._written = 0
+        self._passed_on: int | None = None
 
     def send(self, command: Command) -> asyncio.Future[Any]:
         """Send a command and return the future of its answer; errors from Redis are answers."""
@@ -223,6 +235,7 @@ class _Wire(asyncio.Protocol):
         if self._watch is None:
             self._ticks = 0
             self._is_heard = False
+            self._passed_on = None
             self._watch = self._loop.call_later(self._tick, self._look)
         return future
 
@@ -252,6 +265,9 @@ class _Wire(asyncio.Protocol):
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family != socket.AF_UNIX:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _TCP_OPTIONS.items():
+                if hasattr(socket, name):
+                    connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def data_received(self, data: bytes) -> None:
         """Hand each reply to the command that waits for it."""
@@ -281,24 +297,36 @@ class _Wire(asyncio.Protocol):
 
     def _flush(self) -> None:
         if self._outbox and self._transport is not None:
-            self._transport.write(b"".join(self._outbox))
+            data = b"".join(self._outbox)
+            self._written += len(data)
+            self._transport.write(data)
         self._outbox.clear()
 
     def _look(self) -> None:
         """Drop the connection when nothing was heard for `_TICKS` turns of this timer.
 
         Turns are counted, not seconds: after a job has blocked the loop, this timer and the answer are ready
-        at the same moment, and the answer must win. A part of an answer counts: large payloads take their time.
+        at the same moment, and the answer must win. A part of an answer counts, and so does a part of what is to be
+        sent: large payloads take their time.
         """
         self._watch = None
         if not self._waiting:
             return
-        self._ticks = 0 if self._is_heard else self._ticks + 1
+        self._ticks = 0 if self._is_heard or self._is_uploading() else self._ticks + 1
         self._is_heard = False
         if self._ticks >= _TICKS:
             self.abort("no answer in time")
         else:
             self._watch = self._loop.call_later(self._tick, self._look)
+
+    def _is_uploading(self) -> bool:
+        """Tell whether the network took some of what waits to be sent since the last look."""
+        if self._transport is None:
+            return False
+        # The buffer of a TLS transport is empty as soon as all is encrypted; what counts is that of the one below.
+        below = getattr(getattr(self._transport, "_ssl_protocol", None), "_transport", None) or self._transport
+        before, self._passed_on = self._passed_on, self._written - below.get_write_buffer_size()
+        return before is not None and self._passed_on > before
 
     def _break(self, reason: str) -> None:
         self.is_broken = True

@@ -124,6 +124,42 @@ async def test_a_slow_but_steady_answer_is_waited_for(new_link):
     await server.wait_closed()
 
 
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_a_slow_but_steady_upload_is_waited_for_and_a_stuck_one_is_not(is_read: bool, new_link):
+    size, limit = 6_000_000, 0.4
+    is_over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for word, answer in ((b"SETNAME", b"+OK\r\n"), (b"ID", b":1\r\n")):
+            await reader.readuntil(word)
+            writer.write(answer)
+        left = size
+        while is_read and left > 0:
+            left -= len(await reader.read(100_000))
+            await asyncio.wait({asyncio.ensure_future(is_over.wait())}, timeout=4 * limit * 100_000 / size)
+        if is_read:
+            writer.write(b"+OK\r\n")
+        await is_over.wait()
+        writer.transport.abort()
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    # What the kernels keep for both sides must be little beside what is sent.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    server = await asyncio.start_server(serve, sock=listener, limit=65536)
+    link = new_link(f"redis://127.0.0.1:{listener.getsockname()[1]}", answer_within=limit)
+
+    began = time.monotonic()
+    answer = await asyncio.gather(link.call("SET", "large", b"x" * size), return_exceptions=True)
+    took = time.monotonic() - began
+
+    assert took > 2 * limit if is_read else isinstance(answer[0], ReplyLost)
+    assert answer == [b"OK"] or not is_read
+    is_over.set()
+    await link.close()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_connects_anew_after_its_connection_was_killed(redis_server, redis_client, new_link):
     link = new_link(redis_server.url)
     own = await link.call("CLIENT", "ID")
