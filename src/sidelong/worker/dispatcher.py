@@ -12,18 +12,17 @@ from contextvars import Context
 from functools import partial
 from random import Random
 
-import anyio
-
 from sidelong.core.clock import Clock
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.display import shown
-from sidelong.core.outcome import DONE, HANDED_BACK, LOST, Dead, Dropped, Lost, Outcome, Retry, Rewritten
+from sidelong.core.outcome import HANDED_BACK, LOST, Lost, Outcome, Retry, Rewritten
 from sidelong.core.queue_order import QueueOrder
 from sidelong.store.queues import Turn
 from sidelong.store.sets import tell_trimmed
 from sidelong.worker.executor import Executor
 from sidelong.worker.fetcher import Arrival, Fetcher, GaveUp
+from sidelong.worker.holdings import Holdings
 from sidelong.worker.stop import StopFlag
 
 logger = logging.getLogger("sidelong.worker")
@@ -58,9 +57,7 @@ class Dispatcher:
     ) -> None:
         self.capsule = capsule
         self.names = [name for name, _ in capsule.queues]
-        self.processed = 0
-        self.failed = 0
-        self.slots = anyio.Semaphore(capsule.concurrency, max_value=capsule.concurrency)
+        self._holdings = Holdings(self.names, capsule.concurrency)
         self._config = config
         self._clock = clock
         self._executor = executor
@@ -74,7 +71,6 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._arrivals: list[Delivery] = []
         self._finished: list[Delivery] = []
-        self._held: set[Delivery] = set()
         self._running: set[Delivery] = set()
         self._doubtful: list[Delivery] = []
         self._has_more = False
@@ -95,14 +91,19 @@ class Dispatcher:
         return list(self._running)
 
     @property
+    def ended(self) -> tuple[int, int]:
+        """How many jobs ended here, and how many of them failed."""
+        return self._holdings.processed, self._holdings.failed
+
+    @property
     def in_memory(self) -> list[Delivery]:
         """Every delivery that is running or not yet settled."""
-        return list(self._held)
+        return self._holdings.all()
 
     @property
     def is_settled(self) -> bool:
         """True when nothing runs and nothing waits to be settled."""
-        return not self._held
+        return len(self._holdings) == 0
 
     def quiet(self) -> None:
         """Fetch no more; what runs goes on."""
@@ -138,7 +139,7 @@ class Dispatcher:
         """Take what a parked wait brought."""
         place, raw = arrival
         # Held from this moment: the audit must not take it for lost while the loop below is waiting.
-        self._arrivals.append(self._delivery(place, raw))
+        self._arrivals.append(self._holdings.take_in(place, raw))
         self._has_more = True
         self._wake.set()
 
@@ -161,7 +162,7 @@ class Dispatcher:
         """
         orphans = await self._fetcher.audit(lambda: self.in_memory)
         for place, raw in orphans:
-            delivery = self._delivery(place, raw)
+            delivery = self._holdings.take_in(place, raw)
             delivery.outcome = HANDED_BACK
             self._finished.append(delivery)
         if orphans:
@@ -178,7 +179,7 @@ class Dispatcher:
             StoreError: Redis did not tell what is in the private lists.
         """
         for place, raw in await self._fetcher.left_behind():
-            delivery = self._delivery(place, raw)
+            delivery = self._holdings.take_in(place, raw)
             delivery.outcome = HANDED_BACK
             self._finished.append(delivery)
         self._wake.set()
@@ -190,14 +191,14 @@ class Dispatcher:
             GaveUp: Redis did not answer until `give_up`.
         """
         self.abandon(is_fenced=False)
-        held = [delivery for delivery in self._held if type(delivery.outcome) is not Lost]
+        held = self._holdings.without_lost(self._holdings.all())
         for delivery in held:
             if delivery.outcome is None or type(delivery.outcome) is Rewritten:
                 delivery.outcome = HANDED_BACK
         while held:
             turn = await self._fetcher.turn(held[: self._config.batch_limit], 0, ())
             for delivery in turn.settled:
-                self._count(delivery)
+                self._holdings.settle(delivery)
             held = held[self._config.batch_limit :]
 
     # The loop.
@@ -212,7 +213,7 @@ class Dispatcher:
                 except GaveUp:
                     return
             else:
-                if self.slots.value == 0 or not self._is_fetching:
+                if self._holdings.slots.value == 0 or not self._is_fetching:
                     self._fetcher.unpark()
                 elif self._retaking_at == 0.0:
                     self._fetcher.park()
@@ -223,7 +224,7 @@ class Dispatcher:
         return (
             self._is_fetching
             and self._has_more
-            and self.slots.value > 0
+            and self._holdings.slots.value > 0
             and self._clock.monotonic() >= self._retaking_at
         )
 
@@ -233,14 +234,14 @@ class Dispatcher:
         limit = self._config.batch_limit
         settling, self._finished = self._finished[:limit], self._finished[limit:]
         if any(type(delivery.outcome) is Lost for delivery in settling):
-            settling = self._without_lost(settling)
+            settling = self._holdings.without_lost(settling)
         free, takes = self._takes(settling)
         self._has_more = False
         turn = await self._fetcher.turn(settling, free, takes)
         self._settled(turn)
         for place, payloads in turn.taken:
             for raw in payloads:
-                self._start(self._delivery(place, raw))
+                self._start(self._holdings.take_in(place, raw))
                 free -= 1
         # Full to the brim: there may be more, for slots beyond the limit of one call.
         self._has_more |= free == 0
@@ -248,7 +249,7 @@ class Dispatcher:
     def _takes(self, settling: list[Delivery]) -> tuple[int, list[tuple[int, int]]]:
         if not self._is_fetching or self._clock.monotonic() < self._retaking_at:
             return 0, []
-        free = self.slots.value
+        free = self._holdings.slots.value
         for delivery in settling:
             free += delivery.has_slot and type(delivery.outcome) is not Rewritten
         free = min(free, self._config.batch_limit)
@@ -266,8 +267,7 @@ class Dispatcher:
                 delivery.raw = outcome.raw
                 self._go_on(delivery)
                 continue
-            self._count(delivery)
-            self._release(delivery)
+            self._holdings.settle(delivery)
         if turn.lost:
             self._report_lost(turn)
         if turn.unsettled:
@@ -290,21 +290,15 @@ class Dispatcher:
         arrivals.sort(key=lambda delivery: self._rank[delivery.place])
         for delivery in arrivals:
             self._start(delivery)
-        if self.slots.value == 0:
+        if self._holdings.slots.value == 0:
             self._fetcher.unpark()
 
-    def _delivery(self, place: int, raw: bytes) -> Delivery:
-        delivery = Delivery(raw, place, self.names[place])
-        self._held.add(delivery)
-        return delivery
-
     def _start(self, delivery: Delivery) -> None:
-        if not self._is_fetching or self.slots.value == 0:
+        if not self._is_fetching or self._holdings.slots.value == 0:
             delivery.outcome = HANDED_BACK
             self._finished.append(delivery)
             return
-        self.slots.acquire_nowait()
-        delivery.has_slot = True
+        self._holdings.occupy(delivery)
         if self._is_trusted():
             self._execute(delivery)
         else:
@@ -366,28 +360,6 @@ class Dispatcher:
 
     # One settlement.
 
-    def _count(self, delivery: Delivery) -> None:
-        if delivery.outcome is DONE:
-            self.processed += 1
-        elif isinstance(delivery.outcome, Retry | Dead | Dropped):
-            self.processed += 1
-            self.failed += 1
-
-    def _release(self, delivery: Delivery) -> None:
-        self._held.discard(delivery)
-        if delivery.has_slot:
-            delivery.has_slot = False
-            self.slots.release()
-
-    def _without_lost(self, settling: list[Delivery]) -> list[Delivery]:
-        kept = []
-        for delivery in settling:
-            if type(delivery.outcome) is Lost:
-                self._release(delivery)
-            else:
-                kept.append(delivery)
-        return kept
-
     def _settle_later(self, turn: Turn) -> None:
         unsettled = list(turn.unsettled)
 
@@ -395,12 +367,11 @@ class Dispatcher:
             self._finished += unsettled
             self._wake.set()
 
-        # They keep their slots, so that a worker that cannot settle fetches less and less.
         asyncio.get_running_loop().call_later(_SETTLE_AGAIN_AFTER, again)
 
     def _report_lost(self, turn: Turn) -> None:
         for delivery in turn.lost:
-            self._release(delivery)
+            self._holdings.let_go(delivery)
         logger.warning(
             "%d jobs ended here that are no longer this worker's: nothing is recorded for them",
             len(turn.lost),

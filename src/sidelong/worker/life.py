@@ -203,11 +203,12 @@ class Life:
 
     def presence(self) -> Presence:
         """Return what the heartbeat tells; called from its thread."""
+        ended = [dispatcher.ended for dispatcher in self._dispatchers]
         return Presence(
             running=self.running(),
             is_quiet=self.quieted.is_set,
-            processed=sum(dispatcher.processed for dispatcher in self._dispatchers),
-            failed=sum(dispatcher.failed for dispatcher in self._dispatchers),
+            processed=sum(processed for processed, _ in ended),
+            failed=sum(failed for _, failed in ended),
         )
 
     def beat_answered(self, answer: BeatAnswer) -> None:
