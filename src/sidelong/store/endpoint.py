@@ -69,7 +69,7 @@ class Endpoint:
         if isinstance(client, redis.Redis):
             raise ConfigurationError(
                 "a synchronous redis.Redis cannot be copied:"
-                " give Sidelong an asyncio client (redis.asyncio.Redis) or the URL instead"
+                " give Sidelong the URL, or an asyncio client (redis.asyncio.Redis), instead"
             )
         pool = getattr(client, "connection_pool", None)
         kind = getattr(pool, "connection_class", None)

@@ -7,10 +7,12 @@ addresses, credentials and TLS.
 """
 
 import asyncio
+import math
 import socket
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Protocol, cast
 
 import hiredis
@@ -86,15 +88,18 @@ class RedisLink:
         name: what CLIENT LIST shows.
         answer_within: seconds for which a connection with commands under way may stay silent before it is
             dropped. Time during which the event loop was blocked does not count.
+        trusted_for: seconds of silence after which a connection is asked whether it still stands before anything
+            is sent over it: a load balancer may have forgotten it, and what meets that is lost without an answer.
     """
 
-    def __init__(self, endpoint: Endpoint, *, name: str, answer_within: float) -> None:
+    def __init__(self, endpoint: Endpoint, *, name: str, answer_within: float, trusted_for: float = math.inf) -> None:
         self.sent = 0
         self.finished = 0
         self.cuts = 0
         self._endpoint = endpoint
         self._name = name
         self._answer_within = answer_within
+        self._trusted_for = trusted_for
         self._wire: _Wire | None = None
         self._opening: asyncio.Task[_Wire] | None = None
         self._client_id: int | None = None
@@ -102,8 +107,8 @@ class RedisLink:
     async def call(self, *command: Word) -> Any:
         """See `Link.call`."""
         wire = self._wire
-        if wire is None or wire.is_broken:
-            wire = await self._open()
+        if wire is None or wire.is_broken or monotonic() - wire.heard_at > self._trusted_for:
+            wire = await self._ready()
         try:
             answer = await wire.send(command)
         except Unavailable:
@@ -118,8 +123,8 @@ class RedisLink:
     async def pipeline(self, commands: Sequence[Command]) -> list[Any]:
         """See `Link.pipeline`."""
         wire = self._wire
-        if wire is None or wire.is_broken:
-            wire = await self._open()
+        if wire is None or wire.is_broken or monotonic() - wire.heard_at > self._trusted_for:
+            wire = await self._ready()
         answers = await asyncio.gather(*map(wire.send, commands), return_exceptions=True)
         if answers and type(answers[0]) is Unavailable:
             # As in `call`; what goes out together is sent or unsent together.
@@ -155,6 +160,16 @@ class RedisLink:
             wire.abort(str(answer))
 
     # Opening: one attempt at a time, shared by all who wait for it.
+
+    async def _ready(self) -> "_Wire":
+        wire = self._wire
+        if wire is None or wire.is_broken:
+            return await self._open()
+        with suppress(Unavailable, ReplyLost):
+            await wire.send(("PING",))
+            return wire
+        # Others may have found out at the same time, and opened a new one.
+        return self._wire if self._wire is not None and not self._wire.is_broken else await self._open()
 
     async def _open(self) -> "_Wire":
         if self._opening is None:
@@ -206,6 +221,7 @@ class _Wire(asyncio.Protocol):
 
     def __init__(self, link: RedisLink, answer_within: float) -> None:
         self.is_broken = False
+        self.heard_at = monotonic()
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -272,6 +288,7 @@ class _Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand each reply to the command that waits for it."""
         self._is_heard = True
+        self.heard_at = monotonic()
         self._reader.feed(data)
         try:
             while self._waiting:

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import logging
+import math
 import os
 from typing import Self
 
@@ -23,6 +24,8 @@ from sidelong.store.sets import TimedSets
 logger = logging.getLogger("sidelong.store")
 
 _MEMORY = "memory://"
+_TRUSTED_FOR = 30.0
+"""Seconds of silence; a push cut off by what happened meanwhile would end as `EnqueueUncertain`."""
 
 
 class Store:
@@ -72,20 +75,26 @@ class Store:
         loop = asyncio.get_running_loop()
         if loop not in self._pushes:
             self._forget_closed_loops()
-            link = self.link("push")
+            link = self.link("push", trusted_for=_TRUSTED_FOR)
             self._pushes[loop] = (link, Pusher(link))
         return self._pushes[loop][1]
 
-    def link(self, name: str, *, answer_within: float | None = None) -> Link:
+    def link(self, name: str, *, answer_within: float | None = None, trusted_for: float = math.inf) -> Link:
         """Return a new connection for the running event loop, opened when first used.
 
         Args:
             name: what CLIENT LIST shows.
             answer_within: seconds; the default is `config.answer_timeout`.
+            trusted_for: seconds of silence after which the connection is checked before it is used.
         """
         if self._embedded is not None:
             return EmbeddedLink(self._embedded)
-        return RedisLink(self._endpoint(), name=name, answer_within=answer_within or self.config.answer_timeout)
+        return RedisLink(
+            self._endpoint(),
+            name=name,
+            answer_within=answer_within or self.config.answer_timeout,
+            trusted_for=trusted_for,
+        )
 
     def capsule_queues(self, link: Link, *, identity: str, capsule: str, names: list[str]) -> CapsuleQueues:
         """Return the queues of one capsule, taken over `link`."""

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import socket
 import ssl
 import subprocess
@@ -188,6 +189,36 @@ async def test_a_cut_that_is_seen_before_the_command_is_written_costs_nothing(re
         time.sleep(0.05)
 
         assert await command in (b"a", [b"a", b"b"])
+
+
+async def test_a_connection_forgotten_while_idle_costs_no_command(proxy: Proxy, new_store, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("sidelong.store.link.monotonic", lambda: now[0])
+    link = new_store(proxy.url()).link("test", answer_within=0.4, trusted_for=30.0)
+    await link.call("PING")
+    now[0] += 31
+    # What comes next over it is answered by a reset.
+    proxy.drop_reply_to(re.compile(b"PING|ECHO"))
+
+    single, pairs = await asyncio.gather(
+        link.call("ECHO", "one"), asyncio.gather(*(link.pipeline([("ECHO", "a"), ("ECHO", "b")]) for _ in range(3)))
+    )
+
+    assert single == b"one"
+    assert pairs == [[b"a", b"b"]] * 3
+    assert len(proxy.connections) == 2
+    await link.close()
+
+
+async def test_a_connection_that_was_used_a_moment_ago_is_not_asked_first(redis_server, redis_client, new_store):
+    link = new_store(redis_server.url).link("test", trusted_for=30.0)
+    await link.call("CLIENT", "ID")
+    redis_client.config_resetstat()
+
+    await link.pipeline([("ECHO", "a")])
+
+    assert "cmdstat_ping" not in redis_client.info("commandstats")
+    await link.close()
 
 
 @pytest.mark.allow_any_keys
@@ -458,7 +489,7 @@ async def test_a_parked_wait_comes_home_when_unblocked(redis_server, new_store):
 
 
 def test_a_synchronous_client_is_refused_with_what_is_needed_instead():
-    with pytest.raises(ConfigurationError, match=r"an asyncio client .* or the URL"):
+    with pytest.raises(ConfigurationError, match="the URL, or an asyncio client"):
         Store(Config(), redis.Redis())
 
 
