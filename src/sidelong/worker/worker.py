@@ -24,6 +24,7 @@ logger = logging.getLogger("sidelong.worker")
 
 _READY_WITHIN_BEATS = 3
 _HANDLERS_END_WITHIN = 1.0
+_EXIT_ENDS_WITHIN = 5.0
 
 
 class Worker:
@@ -73,7 +74,8 @@ class Worker:
         self._started: asyncio.Future[None] | None = None
         self._course: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._handlers: set[asyncio.Task[None]] = set()
+        self._handlers: dict[Event, asyncio.Task[None]] = {}
+        self._patience: dict[Event, asyncio.Timeout] = {}
 
     # Running.
 
@@ -156,14 +158,19 @@ class Worker:
         if self._is_stopping:
             return
         self._is_stopping = True
+        self._cut_short("startup")
         self.quiet()
         self._emit("shutdown")
         if self._life is not None:
             self._life.stop()
 
     def stop_now(self) -> None:
-        """Ask the worker to cancel running jobs now, hand them back and stop; returns at once."""
+        """Ask the worker to cancel running jobs now, hand them back and stop; returns at once.
+
+        Exit handlers that are running are cancelled; those that begin later have their time.
+        """
         self._is_stopping_now = True
+        self._cut_short("exit")
         self.stop_soon()
         if self._life is not None:
             self._life.stop_now()
@@ -225,16 +232,49 @@ class Worker:
 
     async def _live(self, setup: Setup) -> None:
         await self._store.check()
-        await self._hooks.emit("startup")
+        if self._is_stopping:
+            return
+        await self._handle("startup", within=None)
         try:
             while not self._is_stopping:
                 self._life = Life(setup)
                 await self._run_life(self._life)
         finally:
             self._threads.close()
-            await self._hooks.emit("exit")
-            if self._handlers:
-                await asyncio.wait(self._handlers, timeout=_HANDLERS_END_WITHIN)
+            await self._handle("exit", within=_EXIT_ENDS_WITHIN)
+            await self._end_handlers()
+
+    async def _handle(self, event: Event, within: float | None) -> None:
+        """Call the handlers of an event, and cancel them after `within` seconds or when they are cut short.
+
+        They run in this task, all of them: what startup enters, exit can leave.
+        """
+        try:
+            async with asyncio.timeout(within) as patience:
+                self._patience[event] = patience
+                await self._hooks.emit(event)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            logger.error("the %s handlers did not end and were cancelled", event)
+        finally:
+            del self._patience[event]
+
+    def _cut_short(self, event: Event) -> None:
+        patience = self._patience.get(event)
+        if patience is not None and self._loop is not None and not patience.expired():
+            patience.reschedule(self._loop.time())
+
+    async def _end_handlers(self) -> None:
+        """Wait a little for the handlers nobody has waited for, and cancel those that hang."""
+        if self._handlers:
+            await asyncio.wait(self._handlers.values(), timeout=_HANDLERS_END_WITHIN)
+        hanging = {event: task for event, task in self._handlers.items() if not task.done()}
+        for event, task in hanging.items():
+            logger.error("the %s handlers did not end and were cancelled", event)
+            task.cancel()
+        if hanging:
+            await asyncio.wait(hanging.values(), timeout=_HANDLERS_END_WITHIN)
 
     async def _run_life(self, life: Life) -> None:
         if self._is_quiet:
@@ -289,9 +329,12 @@ class Worker:
     def _emit(self, event: Event) -> None:
         if self._loop is None or self._loop.is_closed():
             return
+        if event in self._handlers:
+            # Its handlers still run. Were each beat to begin them once more, those that hang would pile up.
+            return
         task = self._loop.create_task(self._hooks.emit(event))
-        self._handlers.add(task)
-        task.add_done_callback(self._handlers.discard)
+        self._handlers[event] = task
+        task.add_done_callback(lambda _: self._handlers.pop(event))
 
 
 def _log_fault(course: "asyncio.Task[None]") -> None:

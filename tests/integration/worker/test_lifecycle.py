@@ -182,6 +182,141 @@ async def test_a_worker_runs_once(site: Site) -> None:
             await worker.run()
 
 
+# Handlers that hang.
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_an_exit_handler_that_hangs_is_cancelled_in_the_end(
+    site: Site, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidelong.worker.worker._EXIT_ENDS_WITHIN", 0.05)
+    app = site.app()
+    app.on("exit")(forever)
+
+    async with app:
+        worker = app.worker()
+        await worker.__aenter__()
+        await asyncio.wait_for(worker.stop(), 3)
+
+    assert log.containing("the exit handlers did not end and were cancelled")
+    assert site.state() == {}
+
+
+@pytest.mark.parametrize("already", [False, True])
+async def test_stop_now_ends_the_wait_for_an_exit_handler(site: Site, log: Lines, already: bool) -> None:
+    app = site.app()
+    begun = asyncio.Event()
+
+    @app.on("exit")
+    async def hang() -> None:
+        begun.set()
+        await forever()
+
+    async with app:
+        worker = app.worker()
+        await worker.__aenter__()
+        if already:
+            worker.stop_now()
+        stopping = asyncio.create_task(worker.stop())
+        await asyncio.wait_for(begun.wait(), 5)
+        worker.stop_now()
+        worker.stop_now()
+        await asyncio.wait_for(stopping, 3)
+
+    assert log.containing("the exit handlers did not end and were cancelled")
+
+
+@pytest.mark.parametrize("way", ["stop_soon", "stop_now", "cancel"])
+async def test_a_startup_handler_that_hangs_ends_with_the_stop(site: Site, way: str) -> None:
+    app = site.app()
+    begun = asyncio.Event()
+    seen: list[str] = []
+    app.on("exit")(lambda: seen.append("exit"))
+
+    @app.on("startup")
+    async def hang() -> None:
+        begun.set()
+        try:
+            await forever()
+        finally:
+            seen.append("startup ends")
+
+    raw = site.push("Job")
+    async with app:
+        worker = app.worker()
+        running = asyncio.create_task(worker.run())
+        await asyncio.wait_for(begun.wait(), 5)
+        running.cancel() if way == "cancel" else getattr(worker, way)()
+        await asyncio.wait({running}, timeout=3)
+
+    assert running.done()
+    assert running.cancelled() == (way == "cancel")
+    assert seen == ["startup ends", "exit"]
+    assert site.queue() == [raw]
+
+
+async def test_a_worker_stopped_while_it_starts_leaves_its_host_alone(site: Site) -> None:
+    app = site.app()
+
+    async with app:
+        worker = app.worker()
+        app.on("startup")(worker.stop_soon)
+        app.on("startup")(forever)
+        async with worker:
+            pass
+
+    assert site.state() == {}
+
+
+async def test_a_startup_that_times_out_by_itself_is_a_fault(site: Site) -> None:
+    app = site.app()
+
+    @app.on("startup")
+    async def connect() -> None:
+        raise TimeoutError("no answer from the database")
+
+    async with app:
+        with pytest.raises(TimeoutError, match="no answer from the database"):
+            await app.worker().run()
+
+
+async def test_startup_and_exit_share_a_task_so_that_one_may_close_what_the_other_opened(site: Site) -> None:
+    app = site.app()
+    tasks = []
+    app.on("startup")(lambda: tasks.append(asyncio.current_task()))
+    app.on("exit")(lambda: tasks.append(asyncio.current_task()))
+
+    async with app, app.worker():
+        pass
+
+    assert tasks[0] is tasks[1]
+
+
+async def test_an_event_whose_handlers_still_run_is_not_emitted_again(site: Site, log: Lines) -> None:
+    app = site.app(beat_interval=0.02)
+    seen: list[str] = []
+
+    @app.on("beat")
+    async def hang() -> None:
+        seen.append("begins")
+        try:
+            await forever()
+        finally:
+            seen.append("ends")
+
+    async with app, app.worker() as worker:
+        await eventually(lambda: seen)
+        for _ in range(5):
+            beat = site.client.hget(str(worker.identity), "beat")
+            await eventually(lambda beat=beat: site.client.hget(str(worker.identity), "beat") != beat)
+
+    assert seen == ["begins", "ends"]
+    assert log.containing("the beat handlers did not end and were cancelled")
+
+
 # Faults.
 
 
