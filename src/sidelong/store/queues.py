@@ -62,7 +62,7 @@ class Turn:
         lost: those that were no longer this worker's: nothing was written for them.
         unsettled: those that met an error and are still on the list.
         taken: place and raw payloads.
-        is_owner: False when the identity is not registered: nothing is taken then.
+        is_owner: False when the identity is not registered, or declared dead: nothing is taken then.
         errors: what Redis said about single entries and keys.
         trimmed: how many dead entries were dropped to make room.
     """
@@ -123,6 +123,7 @@ class CapsuleQueues:
                 keys.RETRY,
                 keys.DEAD,
                 *counter_keys(self._clock.now()),
+                keys.BURIED,
                 *self._lists,
             ),
             (

@@ -165,6 +165,7 @@ class Model:
     ) -> Expected:
         """Settle, then take."""
         is_owner = keys.OWNERS in self.wrong or worker in self.names[keys.OWNERS]
+        is_owner = is_owner and worker not in self.names[keys.BURIED]
         last = self.settled.get(worker)
         if last is not None and last[0] == number:
             return Expected(last[1], [], is_owner, last[2])
@@ -288,7 +289,7 @@ class Model:
         }
         return missing, holding
 
-    def declare_dead(self, worker: str, by: str) -> set[str] | str | None:
+    def declare_dead(self, worker: str, by: str) -> set[str] | None:
         """The queues of a dead owner; None if it lives or another recovers it."""
         if self.is_alive(worker) or self.strings.get(keys.RECOVERY_LOCK, by) != by:
             return None
@@ -298,8 +299,6 @@ class Model:
         self.names[keys.BURIED].add(worker)
         if keys.PROCESSES not in self.wrong:
             self.names[keys.PROCESSES].discard(worker)
-        if keys.owner_queues(worker) in self.wrong:
-            return ERROR
         if known := set(self.names[keys.owner_queues(worker)]):
             return known
         return set() if keys.QUEUES in self.wrong else set(self.names[keys.QUEUES])
@@ -329,8 +328,9 @@ class Model:
             self.names[keys.PROCESSES].discard(worker)
         if any(key in self.wrong or self.lists[key] for key in (keys.inflight(worker, q) for q in QUEUES)):
             return False
-        if keys.BURIED not in self.wrong and worker not in self.names[keys.BURIED]:
+        if worker not in self.names[keys.BURIED]:
             if is_inspected:
+                self.wrong.discard(keys.BURIED)
                 self.names[keys.BURIED].add(worker)
             else:
                 self._remove(keys.owner_queues(worker))

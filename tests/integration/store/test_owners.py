@@ -151,6 +151,39 @@ async def test_only_an_owner_takes(store, link, heart, redis_client):
     assert (after.is_owner, list(after.taken)) == (True, [(0, [b"{}"])])
 
 
+async def test_a_buried_worker_takes_nothing_even_if_it_is_still_an_owner(store, link, died, owners, redis_client):
+    redis_client.lpush("queue:a", b"{}")
+    queues = store.capsule_queues(link, identity=DEAD, capsule="default", names=["a"])
+    await owners.bury(DEAD, by="one")
+
+    turn = await queues.turn(Batch(1, [], 1, [(0, 1)]))
+
+    assert redis_client.sismember(keys.OWNERS, DEAD)
+    assert (turn.is_owner, list(turn.taken)) == (False, [])
+
+
+@pytest.mark.parametrize("inspect_for", [0, 60])
+async def test_leaves_although_the_set_of_the_buried_has_the_wrong_type(inspect_for, heart, owners, redis_client):
+    heart.beat(BEAT)
+    redis_client.set(keys.BURIED, "wrong")
+    redis_client.expire(keys.BURIED, 60)
+
+    assert await owners.leave(DEAD, ["a"], inspect_for=inspect_for)
+
+    is_inspected = redis_client.type(keys.BURIED) == b"zset" and redis_client.zscore(keys.BURIED, DEAD) is not None
+    assert is_inspected == bool(inspect_for)
+    assert redis_client.exists(keys.owner_queues(DEAD)) == bool(inspect_for)
+    redis_client.delete(keys.BURIED)
+
+
+async def test_a_dead_owner_whose_queue_names_cannot_be_read_is_looked_for_in_all_queues(died, owners, redis_client):
+    redis_client.sadd("queues", "a", "b")
+    redis_client.set(keys.owner_queues(DEAD), "wrong")
+
+    assert set(await owners.bury(DEAD, by="one")) == {"a", "b"}
+    redis_client.delete(keys.owner_queues(DEAD), "queues")
+
+
 async def test_remote_signals_come_one_by_one_oldest_first(heart, redis_client):
     redis_client.lpush(keys.signals(DEAD), "TSTP", "TERM")
     redis_client.expire(keys.signals(DEAD), 60)

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.outcome import BURIED, DONE, DROPPED, HANDED_BACK, Dead, Outcome, Retry, Rewritten
-from sidelong.errors import NotEnqueued, Refused
+from sidelong.errors import NotEnqueued
 from sidelong.store import keys
 from sidelong.store.embedded import embedded_server
 from sidelong.store.processes import Beat, Salvage
@@ -245,10 +245,6 @@ class ScriptsMachine(RuleBasedStateMachine):
     def bury(self, worker, by):
         expected = self.model.declare_dead(worker, by)
 
-        if expected == model.ERROR:
-            with pytest.raises(Refused):
-                self.wait(self.owners.bury(worker, by=by))
-            return
         found = self.wait(self.owners.bury(worker, by=by))
         assert found is None if expected is None else set(found) == expected
 

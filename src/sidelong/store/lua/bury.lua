@@ -22,7 +22,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - life)
 -- Renewed each time: as long as jobs cannot be moved, the names of their queues must not be forgotten.
 redis.call('EXPIRE', KEYS[4], life)
 redis.pcall('SREM', KEYS[5], ARGV[1])
-local names = redis.call('SMEMBERS', KEYS[4])
-if #names > 0 then return names end
+local names = redis.pcall('SMEMBERS', KEYS[4])
+if not names.err and #names > 0 then return names end
 names = redis.pcall('SMEMBERS', KEYS[6])
 return names.err and {} or names

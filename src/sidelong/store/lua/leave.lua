@@ -10,11 +10,16 @@ redis.pcall('UNLINK', KEYS[6], KEYS[7], KEYS[9])
 for i = 10, #KEYS do
   if redis.pcall('LLEN', KEYS[i]) ~= 0 then return 0 end
 end
-if redis.pcall('ZSCORE', KEYS[8], ARGV[1]) then
+if type(redis.pcall('ZSCORE', KEYS[8], ARGV[1])) == 'string' then
   -- Already buried: it stays under inspection for as long as it was to be.
 elseif tonumber(ARGV[2]) > 0 then
   -- A command cut off a moment ago may still move a job into a list of ours.
-  redis.call('ZADD', KEYS[8], redis.call('TIME')[1], ARGV[1])
+  local now = redis.call('TIME')[1]
+  if type(redis.pcall('ZADD', KEYS[8], now, ARGV[1])) == 'table' then
+    -- The key is ours alone: what took its place goes.
+    redis.call('DEL', KEYS[8])
+    redis.call('ZADD', KEYS[8], now, ARGV[1])
+  end
   -- Others may be under inspection for longer.
   if redis.call('TTL', KEYS[8]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[8], ARGV[2]) end
   redis.pcall('EXPIRE', KEYS[3], ARGV[2])

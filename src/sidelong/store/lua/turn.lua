@@ -2,7 +2,7 @@
 -- One turn of a capsule: settle what finished, then take what the free slots can hold.
 --
 -- KEYS  1 settled hash   2 owners set   3 retry   4 dead
---       5 stat:processed   6 its day   7 stat:failed   8 its day
+--       5 stat:processed   6 its day   7 stat:failed   8 its day   9 buried
 --       then, for each queue of the capsule, its list and the in-flight list
 -- ARGV  1 identity   2 capsule   3 batch number   4 life of the settled hash (s)
 --       5 most dead entries kept   6 life of a dead entry (s)   7 life of a daily counter (s)
@@ -19,7 +19,7 @@
 local settled, owners, retry, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local identity, capsule, batch = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local pcall, match = redis.pcall, string.match
-local FIRST_QUEUE = 9
+local FIRST_QUEUE = 10
 local errors = {}
 
 local function failed(reply)
@@ -33,6 +33,9 @@ end
 
 local owner = pcall('SISMEMBER', owners, identity)
 if failed(owner) then note(owner); owner = 1 end
+-- Others have declared it dead, and may be done with its lists by now, whatever the owners set says.
+local buried = pcall('ZSCORE', KEYS[9], identity)
+if buried and not note(buried) then owner = 0 end
 
 local last = pcall('HGET', settled, capsule)
 if type(last) == 'string' then
