@@ -37,7 +37,10 @@ def lease(identity: str) -> str:
 
 
 def owner_queues(identity: str) -> str:
-    """Set of the queue names that an owner fetches from: key names are never parsed."""
+    """Set of the queue names that an owner fetches from: key names are never parsed.
+
+    Only who looks for lost owners cuts this prefix off; what follows it is the identity as it is.
+    """
     return f"sidelong:owner-queues:{identity}"
 
 

@@ -14,6 +14,8 @@ from sidelong.store.link import Link, Word
 from sidelong.store.scripts import Scripts
 from sidelong.store.sets import tell_trimmed
 
+_KEYS_AT_ONCE = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Beat:
@@ -131,9 +133,10 @@ class Sighting:
     Attributes:
         missing: identities that own lists and have no lease.
         holding: buried identities whose lists hold entries again.
-        server: Redis' run id, empty if it does not tell or nobody is missing.
+        server: Redis' run id, empty if it does not tell.
         uptime: seconds since that server started, None likewise.
         errors: keys that could not be read.
+        is_listed: False when the one that looks is no owner itself.
     """
 
     missing: Sequence[str]
@@ -141,6 +144,7 @@ class Sighting:
     server: str
     uptime: int | None
     errors: Sequence[str] = field(default=())
+    is_listed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +164,39 @@ class Owners:
         self._scripts = scripts
         self._config = config
 
-    async def look(self) -> Sighting:
+    async def look(self, by: str = "") -> Sighting:
         """Read which owners lack a lease, and how long this server has been up."""
         reply = await self._scripts.look.run(
             self._link,
             (keys.OWNERS, keys.BURIED),
-            (keys.lease(""), keys.owner_queues(""), keys.inflight("", "")[:-1]),
+            (keys.lease(""), keys.owner_queues(""), keys.inflight("", "")[:-1], by),
         )
-        missing, holding, errors = ([word.decode("utf-8", "replace") for word in part] for part in reply)
-        # Nobody is missing most of the time, and then it does not matter which server says so.
-        run_id, uptime = await self._server() if missing or holding else ("", None)
-        return Sighting(missing, holding, run_id, uptime, errors)
+        *parts, is_listed = reply
+        missing, holding, errors = ([word.decode("utf-8", "replace") for word in part] for part in parts)
+        # Asked even if nobody is missing: only who knew the server before sees that another has taken its place.
+        run_id, uptime = await self._server()
+        return Sighting(missing, holding, run_id, uptime, errors, is_listed == 1)
+
+    async def restore(self, cursor: int) -> tuple[int, list[str]]:
+        """Make some of those owners again that have lists and that the owners set has lost.
+
+        Args:
+            cursor: where in the key space to go on, 0 for its begin.
+
+        Returns:
+            The next cursor, 0 at the end, and the identities that were added.
+        """
+        following, found = await self._link.call(
+            "SCAN", cursor, "MATCH", keys.owner_queues("*"), "COUNT", _KEYS_AT_ONCE
+        )
+        names = [_identity(key) for key in found]
+        identities = [name for name in names if name]
+        if not identities:
+            return int(following), []
+        added = await self._scripts.restore.run(
+            self._link, (keys.OWNERS, keys.BURIED, *map(keys.lease, identities)), identities
+        )
+        return int(following), [identity.decode() for identity in added]
 
     async def bury(self, identity: str, *, by: str) -> list[str] | None:
         """Declare an owner dead and return its queues; None if it lives or another process recovers it."""
@@ -258,3 +284,11 @@ class Owners:
             return "", None  # forbidden, or not known to the embedded store
         facts = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
         return facts.get("run_id", ""), int(facts.get("uptime_in_seconds", 0))
+
+
+def _identity(owner_queues: bytes) -> str | None:
+    """Return what follows the prefix of a key, None for what can be no identity of ours."""
+    try:
+        return owner_queues.decode().removeprefix(keys.owner_queues(""))
+    except UnicodeDecodeError:
+        return None

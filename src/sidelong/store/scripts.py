@@ -69,4 +69,5 @@ class Scripts:
         self.bury = Script("bury", has_flags=has_flags)
         self.recover = Script("recover", has_flags=has_flags, shared="dead")
         self.leave = Script("leave", has_flags=has_flags)
+        self.restore = Script("restore", has_flags=has_flags)
         self.mark = Script("mark", has_flags=has_flags)

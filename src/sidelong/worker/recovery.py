@@ -16,6 +16,7 @@ from sidelong.core.display import shown
 from sidelong.core.lifecycle import Hooks
 from sidelong.errors import InvalidPayloadError, Refused, StoreError
 from sidelong.store.processes import Owners, Salvage, Sighting
+from sidelong.worker.lost_owners import LostOwners
 from sidelong.worker.outage import Outage
 from sidelong.worker.stop import StopFlag
 from sidelong.worker.suspects import ALONE_FROM
@@ -65,14 +66,17 @@ class Recovery:
         self._stop = stop
         self._missing_since: dict[str, float] = {}
         self._looked_at: float | None = None
-        self._server = ""
+        self._server: str | None = None
         self._server_since = 0.0
+        self._unreadable: set[tuple[str, str]] = set()
+        self._lost = LostOwners(owners, config, clock, stop)
 
     async def run(self) -> None:
         """Look until the stop flag is set."""
         while not self._stop.is_set:
             try:
                 await self.look()
+                await self._lost.seek()
             except StoreError as error:
                 self._outage.begins(error)
                 self._forget()
@@ -87,8 +91,9 @@ class Recovery:
             StoreError: Redis did not answer.
         """
         began = self._clock.monotonic()
-        sighting = await self._owners.look()
+        sighting = await self._owners.look(by=self._identity)
         now = self._clock.monotonic()
+        self._lost.note(is_listed=sighting.is_listed)
         if self._is_broken_observation(began, now):
             self._forget()
         self._looked_at = now
@@ -102,7 +107,9 @@ class Recovery:
         missing = [] if self._identity in sighting.missing else sighting.missing
         self._missing_since = {who: self._missing_since.get(who, now) for who in missing}
         dead = [who for who in missing if now - self._missing_since[who] >= self._config.recovery_grace]
-        for identity in dict.fromkeys((*dead, *sighting.holding)):
+        due = dict.fromkeys((*dead, *sighting.holding))
+        self._unreadable = {place for place in self._unreadable if place[0] in due}
+        for identity in due:
             if self._stop.is_set:
                 return
             # Not an owner any more, yet holding entries: a wait that outlived it in Redis moved them there.
@@ -126,8 +133,10 @@ class Recovery:
         if sighting.uptime is None:
             return True
         if sighting.server != self._server:
+            # The first server seen has had the beats of the living for as long as it is up. One that takes its place
+            # may have been up for long as a replica that lagged behind: it counts from now.
+            self._server_since = now - sighting.uptime if self._server is None else now
             self._server = sighting.server
-            self._server_since = now - sighting.uptime
         return now - self._server_since > settled_after and sighting.uptime > settled_after
 
     def _forget(self) -> None:
@@ -140,7 +149,7 @@ class Recovery:
         queues = await self._owners.bury(identity, by=self._identity)
         if queues is None:
             return
-        held = {queue: await self._owners.held(identity, queue) for queue in queues}
+        held = {queue: await self._held(identity, queue) for queue in queues}
         total = sum(map(len, held.values()))
         if total:
             logger.warning("worker %s is dead; its %d jobs go back to their queues", shown(identity), total)
@@ -148,9 +157,31 @@ class Recovery:
         # The innocent go first: if this process dies half way, those that are left are still the ones to blame.
         for is_blamed in (False, True):
             for queue, entries in held.items():
-                await self._give_back(identity, queue, entries, blame, is_blamed=is_blamed)
+                try:
+                    await self._give_back(identity, queue, entries, blame, is_blamed=is_blamed)
+                except Refused as error:
+                    self._skip(identity, queue, error)
         if await self._owners.leave(identity, queues):
             self._missing_since.pop(identity, None)
+
+    async def _held(self, identity: str, queue: str) -> list[bytes]:
+        try:
+            return await self._owners.held(identity, queue)
+        except Refused as error:
+            self._skip(identity, queue, error)
+            return []
+
+    def _skip(self, identity: str, queue: str, error: Refused) -> None:
+        """Leave one queue for later; its owner stays until it can be read, and this is said once."""
+        if (identity, queue) in self._unreadable:
+            return
+        self._unreadable.add((identity, queue))
+        logger.error(
+            "the jobs of dead worker %s from queue %s cannot be recovered: %s",
+            shown(identity),
+            shown(queue),
+            shown(error),
+        )
 
     async def _blame(self, identity: str, held: dict[str, list[bytes]]) -> _Blame:
         alone = await self._owners.alone(identity)

@@ -289,6 +289,20 @@ class Model:
         }
         return missing, holding
 
+    def restore(self) -> set[str]:
+        """Lost owners become owners again: those with queues, not buried, without a lease."""
+        lost = {
+            worker
+            for worker in WORKERS
+            if (self.names[keys.owner_queues(worker)] or keys.owner_queues(worker) in self.wrong)
+            and worker not in self.names[keys.OWNERS] | self.names[keys.BURIED]
+            and not self.is_alive(worker)
+        }
+        if lost:
+            self.wrong.discard(keys.OWNERS)
+            self.names[keys.OWNERS] |= lost
+        return lost
+
     def declare_dead(self, worker: str, by: str) -> set[str] | None:
         """The queues of a dead owner; None if it lives or another recovers it."""
         if self.is_alive(worker) or self.strings.get(keys.RECOVERY_LOCK, by) != by:

@@ -240,10 +240,10 @@ async def test_a_server_that_is_no_longer_the_master_is_left(start_redis, new_li
 async def test_a_script_that_the_server_forgot_is_loaded_again(redis_server, redis_client, new_link):
     link = new_link(redis_server.url)
     script = Script("look", has_flags=True)
-    words = (("sidelong:owners", "sidelong:buried"), ("a:", "b:", "c:"))
+    words = (("sidelong:owners", "sidelong:buried"), ("a:", "b:", "c:", "d"))
 
     for _ in range(3):
-        assert await script.run(link, *words) == [[], [], []]
+        assert await script.run(link, *words) == [[], [], [], 0]
         redis_client.script_flush()
 
 

@@ -184,6 +184,40 @@ async def test_a_dead_owner_whose_queue_names_cannot_be_read_is_looked_for_in_al
     redis_client.delete(keys.owner_queues(DEAD), "queues")
 
 
+@pytest.mark.parametrize("fault", ["deleted", "replaced"])
+async def test_a_dead_owner_that_the_set_has_lost_is_an_owner_again(fault, died, owners, redis_client):
+    redis_client.delete(keys.OWNERS)
+    if fault == "replaced":
+        redis_client.set(keys.OWNERS, "wrong")
+    redis_client.sadd(b"sidelong:owner-queues:\xff", "a")
+
+    assert await owners.restore(0) == (0, [DEAD])
+
+    assert (await owners.look()).missing == [DEAD]
+    assert await owners.restore(0) == (0, [])
+    redis_client.delete(b"sidelong:owner-queues:\xff")
+
+
+async def test_neither_the_living_nor_the_buried_are_taken_for_lost(died, owners, store, redis_client):
+    await owners.bury(DEAD, by="one")
+    living = store.heart(LIVING)
+    living.beat(BEAT)
+    redis_client.delete(keys.OWNERS)
+
+    assert await owners.restore(0) == (0, [])
+
+    living.close()
+
+
+async def test_tells_who_looks_whether_it_is_an_owner(heart, owners, redis_client):
+    heart.beat(BEAT)
+    was_listed = (await owners.look(by=DEAD)).is_listed
+    redis_client.delete(keys.OWNERS)
+
+    assert was_listed
+    assert not (await owners.look(by=DEAD)).is_listed
+
+
 async def test_remote_signals_come_one_by_one_oldest_first(heart, redis_client):
     redis_client.lpush(keys.signals(DEAD), "TSTP", "TERM")
     redis_client.expire(keys.signals(DEAD), 60)

@@ -235,11 +235,19 @@ class ScriptsMachine(RuleBasedStateMachine):
 
     @rule()
     def look(self):
-        sighting = self.wait(self.owners.look())
+        sighting = self.wait(self.owners.look(by=WORKERS[0]))
 
         missing, holding = self.model.look()
+        assert sighting.is_listed == (WORKERS[0] in self.model.names[keys.OWNERS])
         assert set(sighting.missing) == missing
         assert set(sighting.holding) == holding
+
+    @rule()
+    def restore(self):
+        cursor, restored = self.wait(self.owners.restore(0))
+
+        assert cursor == 0
+        assert set(restored) == self.model.restore()
 
     @rule(worker=SOME_WORKER, by=st.sampled_from(("one", "two")))
     def bury(self, worker, by):

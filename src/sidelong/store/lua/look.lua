@@ -2,8 +2,9 @@
 -- Which owners have no lease, and which buried ones still hold entries.
 --
 -- KEYS  1 owners   2 buried
--- ARGV  1 prefix of lease keys   2 prefix of owner-queues keys   3 prefix of in-flight keys
+-- ARGV  1 prefix of lease keys   2 prefix of owner-queues keys   3 prefix of in-flight keys   4 who looks
 -- Result  1 owners without a lease   2 buried identities with entries in a list   3 errors met
+--         4 whether the one that looks is an owner: 1 or 0
 local function members(reply, errors)
   if reply.err then errors[#errors + 1] = reply.err; return {} end
   return reply
@@ -23,4 +24,5 @@ for _, identity in ipairs(members(redis.pcall('ZRANGE', KEYS[2], 0, -1), errors)
     end
   end
 end
-return {missing, holding, errors}
+local listed = redis.pcall('SISMEMBER', KEYS[1], ARGV[4])
+return {missing, holding, errors, listed == 1 and 1 or 0}
