@@ -193,6 +193,48 @@ def test_a_job_that_a_zombie_wait_moved_to_a_buried_worker_is_found(
     assert ledger.history().runs == {jid: [last.pid]}
 
 
+def test_the_dead_are_found_although_the_set_of_owners_is_lost(
+    start: Callable[..., WorkerProcess], redis_client: redis.Redis, ledger: Ledger, gate: Path
+) -> None:
+    jids = push(redis_client, *[payload(hold, str(gate)) for _ in range(3)])
+    victim = start(concurrency=3)
+    eventually_sync(lambda: len(begun(ledger)) == 3)
+    victim.kill()
+    redis_client.delete("sidelong:owners")
+    gate.touch()
+
+    start()
+
+    eventually_sync(lambda: processed(redis_client) == 3, within=2 * RECOVERED_WITHIN)
+    assert ledger.history().ends.keys() == set(jids)
+    eventually_sync(lambda: not in_flight(redis_client))
+
+
+def test_a_list_of_the_wrong_type_holds_up_no_other_queue_of_the_dead(
+    start: Callable[..., WorkerProcess], redis_client: redis.Redis, ledger: Ledger, gate: Path
+) -> None:
+    names = ["a", "b", "c"]
+    push(redis_client, *[payload(hold, str(gate), queue=name) for name in names])
+    victim = start(concurrency=3, queues=names)
+    eventually_sync(lambda: len(begun(ledger)) == 3)
+    (identity,) = identities(redis_client, victim)
+    victim.kill()
+    wrong = f"sidelong:inflight:{identity}:b"
+    redis_client.rename(wrong, "aside")
+    redis_client.set(wrong, "wrong")
+
+    other = start(queues=["other"])
+    eventually_sync(lambda: queue(redis_client, "a") and queue(redis_client, "c"), within=RECOVERED_WITHIN)
+    is_owner = redis_client.sismember("sidelong:owners", identity)
+    redis_client.rename("aside", wrong)
+    eventually_sync(lambda: queue(redis_client, "b"), within=RECOVERED_WITHIN)
+
+    assert is_owner
+    assert other.stop() == 0
+    assert other.log().count("from queue b cannot be recovered") == 1
+    eventually_sync(lambda: not in_flight(redis_client))
+
+
 def test_registers_again_after_redis_was_emptied(
     start: Callable[..., WorkerProcess], redis_client: redis.Redis, ledger: Ledger, gate: Path
 ) -> None:

@@ -133,7 +133,7 @@ class Sighting:
     Attributes:
         missing: identities that own lists and have no lease.
         holding: buried identities whose lists hold entries again.
-        server: Redis' run id, empty if it does not tell.
+        server: Redis' run id, empty if it does not tell or was not asked.
         uptime: seconds since that server started, None likewise.
         errors: keys that could not be read.
         is_listed: False when the one that looks is no owner itself.
@@ -164,8 +164,13 @@ class Owners:
         self._scripts = scripts
         self._config = config
 
-    async def look(self, by: str = "") -> Sighting:
-        """Read which owners lack a lease, and how long this server has been up."""
+    async def look(self, by: str = "", *, with_server: bool = False) -> Sighting:
+        """Read which owners lack a lease, and how long this server has been up.
+
+        Args:
+            by: who looks.
+            with_server: ask which server this is even if nobody is missing.
+        """
         reply = await self._scripts.look.run(
             self._link,
             (keys.OWNERS, keys.BURIED),
@@ -173,8 +178,7 @@ class Owners:
         )
         *parts, is_listed = reply
         missing, holding, errors = ([word.decode("utf-8", "replace") for word in part] for part in parts)
-        # Asked even if nobody is missing: only who knew the server before sees that another has taken its place.
-        run_id, uptime = await self._server()
+        run_id, uptime = await self._server() if with_server or missing or holding else ("", None)
         return Sighting(missing, holding, run_id, uptime, errors, is_listed == 1)
 
     async def restore(self, cursor: int) -> tuple[int, list[str]]:

@@ -32,7 +32,8 @@ class LostOwners:
         self._stop = stop
         self._cursor = 0
         self._was_listed = True
-        self._next_at = clock.monotonic() + config.recovery_grace
+        # Whoever died just before this start still has a lease, and would be passed by.
+        self._next_at = clock.monotonic() + max(config.recovery_grace, config.lease_ttl)
 
     def note(self, *, is_listed: bool) -> None:
         """Take note whether the observer is among the owners, as it should be."""

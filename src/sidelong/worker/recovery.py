@@ -91,7 +91,8 @@ class Recovery:
             StoreError: Redis did not answer.
         """
         began = self._clock.monotonic()
-        sighting = await self._owners.look(by=self._identity)
+        # The first look learns which server this is: only who knew it before sees that another has taken its place.
+        sighting = await self._owners.look(by=self._identity, with_server=self._looked_at is None)
         now = self._clock.monotonic()
         self._lost.note(is_listed=sighting.is_listed)
         if self._is_broken_observation(began, now):

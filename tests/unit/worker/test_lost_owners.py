@@ -56,14 +56,14 @@ async def walks_after(lost, clock, key_space, seconds: float) -> int:
     return key_space.visited.count(0) - before
 
 
-async def test_walks_one_grace_after_the_start_and_then_about_every_hour(lost, clock, key_space):
-    walks = [await walks_after(lost, clock, key_space, seconds) for seconds in (0, 14, 1, 5, 2800, 800)]
+async def test_walks_one_lease_after_the_start_and_then_about_every_hour(lost, clock, key_space):
+    walks = [await walks_after(lost, clock, key_space, seconds) for seconds in (0, 19, 1, 5, 2800, 800)]
 
     assert walks == [0, 0, 1, 0, 0, 1]
 
 
 async def test_walks_once_when_the_set_was_seen_without_the_observer(lost, clock, key_space):
-    await walks_after(lost, clock, key_space, 15)
+    await walks_after(lost, clock, key_space, 20)
 
     lost.note(is_listed=False)
     at_once = await walks_after(lost, clock, key_space, 5)
@@ -77,7 +77,7 @@ async def test_walks_once_when_the_set_was_seen_without_the_observer(lost, clock
 
 async def test_goes_on_where_it_was_through_a_large_key_space(lost, clock, key_space):
     key_space.steps = 250
-    clock.seconds += 15
+    clock.seconds += 20
 
     visited = []
     for _ in range(4):
@@ -90,7 +90,7 @@ async def test_goes_on_where_it_was_through_a_large_key_space(lost, clock, key_s
 
 async def test_begins_again_when_the_set_is_lost_during_a_walk(lost, clock, key_space):
     key_space.steps = 250
-    clock.seconds += 15
+    clock.seconds += 20
     await lost.seek()
 
     lost.note(is_listed=False)
@@ -101,7 +101,7 @@ async def test_begins_again_when_the_set_is_lost_during_a_walk(lost, clock, key_
 
 
 async def test_tries_again_after_an_outage(lost, clock, key_space):
-    clock.seconds += 15
+    clock.seconds += 20
     key_space.error = Unavailable("gone")
     with pytest.raises(Unavailable):
         await lost.seek()
@@ -112,7 +112,7 @@ async def test_tries_again_after_an_outage(lost, clock, key_space):
 
 
 async def test_a_server_that_forbids_it_is_asked_once_an_hour(lost, clock, key_space, caplog):
-    clock.seconds += 15
+    clock.seconds += 20
     key_space.error = Refused("NOPERM no SCAN for you")
 
     await lost.seek()
