@@ -124,7 +124,7 @@ async def test_the_clock_of_a_worker_does_not_matter(
         late = await delays(producer, redis_client, ledger, [1.2, 1.5, 1.8])
         # Its retry is due 0.2 seconds after the failure, by the clock of Redis.
         again = await producer.enqueue("fail_times", 1)
-        await eventually(lambda: again in ledger.history().ends, 5)
+        await eventually(lambda: str(again) in ledger.history().ends, 5)
 
     assert min(late) > -CLOCKS_DIFFER
     assert max(late) < 0.75

@@ -100,7 +100,7 @@ async def test_concurrent_pushes_that_lose_one_reply_each_know_their_own_fate(
     for number, result in enumerate(results):
         jid = f"{number:024x}"
         assert len(places[jid]) == 1
-        assert result == jid or (isinstance(result, EnqueueUncertain) and result.jids == (jid,))
+        assert str(result) == jid or (isinstance(result, EnqueueUncertain) and result.jids == (jid,))
     assert sum(isinstance(result, EnqueueUncertain) for result in results) >= 20
 
 

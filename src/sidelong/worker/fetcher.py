@@ -27,7 +27,7 @@ Arrival = tuple[int, bytes]
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
-_LONGEST_PARK = 10.0
+_LONGEST_PARK = 12.0
 
 
 class GaveUp(Exception):  # noqa: N818 - reads as what happened
@@ -82,7 +82,7 @@ class Fetcher:
 
         An idle worker so sends few commands, however many queues it serves; a push wakes it at once anyway.
         """
-        return max(block_time, min(block_time * queues / 2, _LONGEST_PARK))
+        return max(block_time, min(block_time * queues, _LONGEST_PARK))
 
     # When busy.
 

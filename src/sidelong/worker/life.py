@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 
+from sidelong.core.cancellation import is_of_this_task
 from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.identity import new_identity
 from sidelong.errors import StoreError
@@ -185,7 +186,7 @@ class Life:
                 return await run()
             except BaseException as error:
                 # A cancellation that the service made itself would end the whole group of this life.
-                if isinstance(error, asyncio.CancelledError | GeneratorExit) and _is_being_cancelled():
+                if isinstance(error, GeneratorExit) or is_of_this_task(error):
                     raise
                 await self._setup.hooks.report_error(error, {"context": "service"})
                 await self.stopped.sleep(_AFTER_FAULT)
@@ -248,8 +249,3 @@ class Life:
             len(self.running()),
         )
         self.stop()
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

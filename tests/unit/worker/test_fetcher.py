@@ -128,6 +128,6 @@ async def test_a_list_that_cannot_be_read_hides_no_other():
     assert await bench.audit() == [(1, b"lost")]
 
 
-@pytest.mark.parametrize(("block_time", "queues", "seconds"), [(2, 1, 2), (2, 4, 4), (2, 50, 10), (15, 50, 15)])
+@pytest.mark.parametrize(("block_time", "queues", "seconds"), [(2, 1, 2), (2, 4, 8), (2, 50, 12), (15, 50, 15)])
 def test_waits_longer_the_more_queues_there_are(block_time, queues, seconds):
     assert Fetcher.park_seconds(block_time, queues) == seconds
