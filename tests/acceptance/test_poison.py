@@ -3,11 +3,10 @@
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 
 from tests.support import redis_state
@@ -22,21 +21,6 @@ from tests.support.timings import TEST_TIMINGS
 EXPECTED = TEST_TIMINGS["lease_ttl"] + TEST_TIMINGS["recovery_grace"] + TEST_TIMINGS["recovery_interval"]
 RECOVERED_WITHIN = 3 * EXPECTED
 HOUR = 3600.0
-
-
-@pytest.fixture
-def start(redis_server: Database, ledger: Ledger) -> Iterator[Callable[..., WorkerProcess]]:
-    """Starts workers, with the fields of `WorkerOptions`."""
-    processes: list[WorkerProcess] = []
-
-    def start(**options: object) -> WorkerProcess:
-        chosen = {"redis": redis_server.url, "ledger": ledger, **options}
-        processes.append(WorkerProcess(WorkerOptions(**chosen)))  # type: ignore[arg-type]
-        return processes[-1].wait_ready()
-
-    yield start
-    for process in processes:
-        process.kill()
 
 
 def dead(client: redis.Redis) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from tests.support.jobs import (
 )
 from tests.support.ledger import END, FAIL, START, Ledger
 from tests.support.processes import WorkerOptions, WorkerProcess
-from tests.support.redis_server import Database, RedisServer
+from tests.support.redis_server import RedisServer
 from tests.support.seeding import in_flight, payload, push
 
 # Three times what is expected, beside the waits that the worker was told to make.
@@ -33,21 +33,6 @@ SOON = 3.0
 def gate(tmp_path: Path) -> Path:
     """Jobs that hold go on once this file exists."""
     return tmp_path / "gate"
-
-
-@pytest.fixture
-def start(redis_server: Database, ledger: Ledger) -> Iterator[Callable[..., WorkerProcess]]:
-    """Starts workers, with the fields of `WorkerOptions`."""
-    processes: list[WorkerProcess] = []
-
-    def start(**options: object) -> WorkerProcess:
-        chosen = {"redis": redis_server.url, "ledger": ledger, **options}
-        processes.append(WorkerProcess(WorkerOptions(**chosen)))  # type: ignore[arg-type]
-        return processes[-1].wait_ready()
-
-    yield start
-    for process in processes:
-        process.kill()
 
 
 def wait_running(ledger: Ledger, count: int) -> None:

@@ -163,8 +163,7 @@ class Dispatcher:
         orphans = await self._fetcher.audit(lambda: self.in_memory)
         for place, raw in orphans:
             delivery = self._holdings.take_in(place, raw)
-            delivery.outcome = HANDED_BACK
-            self._finished.append(delivery)
+            self._hand_back(delivery)
         if orphans:
             logger.warning("%d jobs were fetched and their replies lost; they go back to their queues", len(orphans))
             self._wake.set()
@@ -180,8 +179,7 @@ class Dispatcher:
         """
         for place, raw in await self._fetcher.left_behind():
             delivery = self._holdings.take_in(place, raw)
-            delivery.outcome = HANDED_BACK
-            self._finished.append(delivery)
+            self._hand_back(delivery)
         self._wake.set()
 
     async def rescue(self) -> None:
@@ -295,8 +293,7 @@ class Dispatcher:
 
     def _start(self, delivery: Delivery) -> None:
         if not self._is_fetching or self._holdings.slots.value == 0:
-            delivery.outcome = HANDED_BACK
-            self._finished.append(delivery)
+            self._hand_back(delivery)
             return
         self._holdings.occupy(delivery)
         if self._is_trusted():
@@ -310,8 +307,7 @@ class Dispatcher:
         doubtful, self._doubtful = self._doubtful, []
         for delivery in doubtful:
             if not self._is_fetching:
-                delivery.outcome = HANDED_BACK
-                self._finished.append(delivery)
+                self._hand_back(delivery)
             elif self._is_trusted():
                 self._execute(delivery)
             else:
@@ -322,8 +318,11 @@ class Dispatcher:
         if self._is_fetching:
             self._execute(delivery)
         else:
-            delivery.outcome = HANDED_BACK
-            self._finished.append(delivery)
+            self._hand_back(delivery)
+
+    def _hand_back(self, delivery: Delivery) -> None:
+        delivery.outcome = HANDED_BACK
+        self._finished.append(delivery)
 
     def _execute(self, delivery: Delivery) -> None:
         delivery.outcome = None
