@@ -33,6 +33,11 @@ class Outage:
         self._is_told = False
         self._told_at = -_REPEAT_AFTER
 
+    @property
+    def is_on(self) -> bool:
+        """True while Redis is away."""
+        return self._since is not None
+
     def begins(self, error: BaseException) -> None:
         """Take note that a call failed because Redis could not be reached or refused to work."""
         now = self._monotonic()
