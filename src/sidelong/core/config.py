@@ -7,10 +7,20 @@ from typing import Any, Final, TypedDict
 
 from sidelong.core.options import DEFAULT_QUEUE
 from sidelong.core.queue_names import Queue, Queues, parse_queues, refuse_shared_queues
-from sidelong.core.setting_checks import options, seconds, text, text_or_none, texts, whole_number
+from sidelong.core.setting_checks import (
+    one_of,
+    options,
+    seconds,
+    text,
+    text_or_none,
+    texts,
+    true_or_false,
+    whole_number,
+)
 from sidelong.errors import ConfigurationError
 
 DEFAULT_CAPSULE: Final = "default"
+LOG_FORMATS: Final = ("auto", "pretty", "plain", "json")
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -79,6 +89,8 @@ class Settings(TypedDict, total=False):
     hostname: str | None
     tag: str
     labels: Sequence[str]
+    log_format: str
+    job_logging: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +148,12 @@ class Config:
     hostname: str | None = None
     tag: str = ""
     labels: tuple[str, ...] = ()
+
+    # What a worker logs.
+    log_format: str = "auto"
+    """How `sidelong run` writes its log: one of `LOG_FORMATS`; auto is pretty on a terminal and plain elsewhere."""
+    job_logging: bool = True
+    """Whether each job is logged when it starts and when it ends."""
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -210,4 +228,6 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "hostname": text_or_none,
     "tag": text,
     "labels": texts,
+    "log_format": one_of(LOG_FORMATS),
+    "job_logging": true_or_false,
 }

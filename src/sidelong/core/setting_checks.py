@@ -4,7 +4,7 @@ A check is called with the name of the setting and the value given, and raises C
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -32,6 +32,24 @@ def seconds(least: float) -> Callable[[str, Any], float]:
         raise ConfigurationError(f"{name} must be a number of seconds, at least {least:g}, not {value!r}")
 
     return check
+
+
+def one_of(words: Sequence[str]) -> Callable[[str, Any], str]:
+    """Return a check for one of `words`."""
+
+    def check(name: str, value: Any) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise ConfigurationError(f"{name} must be one of {', '.join(words)}, not {value!r}")
+
+    return check
+
+
+def true_or_false(name: str, value: Any) -> bool:
+    """Return a boolean."""
+    if isinstance(value, bool):
+        return value
+    raise ConfigurationError(f"{name} must be True or False, not {value!r}")
 
 
 def text(name: str, value: Any) -> str:
