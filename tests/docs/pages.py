@@ -1,40 +1,76 @@
-"""Reads the fenced blocks of a Markdown page and runs them as a reader would, in a directory of their own."""
+"""Reads the fenced blocks of a Markdown page and runs them as a reader would, in a directory of their own.
+
+What a page may ask of its reader:
+
+- A `python` block that begins with the comment `# name.py` is a file, and is imported; any other one is run as it is.
+- The commands of an `sh` block are run one after the other. `sidelong run` and `uvicorn` go on until all jobs are done,
+  and are then stopped.
+- A block titled "Another terminal" is run while what was started before it goes on.
+- The lines of a `text` block titled "Output" must be among those that the page's programs have printed.
+"""
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.docs.http import answers, require_curl
 from tests.support.eventually import eventually_sync
 from tests.support.redis_server import Database
 
 CHECKOUT = Path(__file__).parents[2]
 PAGES = [CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/**/*.md"))]
 
-_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+OTHER_LIBRARIES = ("arq", "celery", "rq", "dramatiq")
+"""What pages show code of, and what is not installed here: such code is compiled and not run."""
+
+_FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_TITLE = re.compile(r'title="([^"]*)"')
 _FILE_NAME = re.compile(r"\A# (\S+\.py)$", re.MULTILINE)
+_FOREIGN = re.compile(rf"^(from|import) ({'|'.join(OTHER_LIBRARIES)})\b", re.MULTILINE)
 _SHELLS = {"sh", "bash", "shell", "console"}
 # The environment that these make or enter is the one the tests run in.
 _PREPARATIONS = (". .venv/bin/activate", "pip install ")
 _SERVICES = ("sidelong run", "uvicorn")
 _WAITING_KEYS = ("schedule", "retry", "queue:*", "sidelong:inflight:*")
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+_DOCUMENTED_ADDRESS = "localhost:8000"
 
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: its language and its text."""
+    """One fenced block: its language, its title or an empty string, and its text."""
 
     language: str
+    title: str
     text: str
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether it holds commands."""
+        return self.language in _SHELLS
+
+    @property
+    def is_meanwhile(self) -> bool:
+        """Whether it is for another terminal, while what was started before goes on."""
+        return self.title == "Another terminal"
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is code of a library that is not installed here."""
+        return _FOREIGN.search(self.text) is not None
 
 
 def read_blocks(page: Path) -> list[Block]:
     """Return the fenced blocks of a page, in order."""
-    return [Block(*match) for match in _FENCE.findall(page.read_text())]
+    return [
+        Block(language, title[1] if (title := _TITLE.search(rest)) else "", text)
+        for language, rest, text in _FENCE.findall(page.read_text())
+    ]
 
 
 def read_commands(block: Block) -> list[str]:
@@ -50,6 +86,26 @@ def read_links(page: Path) -> list[str]:
     return [target for target in _LINK.findall(page.read_text()) if "://" not in target]
 
 
+@dataclass(frozen=True)
+class Service:
+    """A program that runs until it is stopped.
+
+    Attributes:
+        command: as the page has it.
+        process: the running program.
+        log: what it prints.
+    """
+
+    command: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it answers HTTP."""
+        return self.command.startswith("uvicorn")
+
+
 class Reader:
     """Does what a page says, one block after the other; a failure names the block.
 
@@ -63,6 +119,7 @@ class Reader:
         self._database = database
         self._port = port
         self._snippets = 0
+        self._services: list[Service] = []
         self._environment = {
             **{name: value for name, value in os.environ.items() if name != "SIDELONG_REDIS_URL"},
             "REDIS_URL": database.url,
@@ -72,25 +129,43 @@ class Reader:
         }
 
     def follow(self, page: Path) -> None:
-        """Run every Python snippet and every command of the page."""
-        for block in read_blocks(page):
-            if block.language == "python":
-                self._run_snippet(block.text)
-            elif block.language in _SHELLS:
-                for command in read_commands(block):
-                    self._run_command(command)
+        """Run every Python snippet and every command of the page, and look for the output it shows."""
+        blocks = read_blocks(page)
+        try:
+            for block in blocks:
+                if block.language == "python":
+                    self._run_snippet(block)
+                elif block.is_shell:
+                    self._run_commands(block)
+            self._finish_services()
+        finally:
+            self._kill_services()
+        shown = [line for block in blocks if block.title == "Output" for line in block.text.splitlines()]
+        for line in shown:
+            assert line in self.output, f"{page.name} shows {line!r}, which is not among:\n{self.output}"
 
-    def _run_snippet(self, text: str) -> None:
+    def _run_snippet(self, block: Block) -> None:
         """Import a snippet that names its file, as later ones build on it; run any other one."""
         self._snippets += 1
-        named = _FILE_NAME.match(text)
+        named = _FILE_NAME.match(block.text)
         path = self._workspace / (named[1] if named else f"snippet_{self._snippets}.py")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        if named:
+        path.write_text(block.text)
+        if block.is_foreign:
+            compile(block.text, path.name, "exec")
+        elif named:
             self._run([sys.executable, "-c", f"import {'.'.join(Path(named[1]).with_suffix('').parts)}"])
         else:
             self._run([sys.executable, str(path)])
+
+    def _run_commands(self, block: Block) -> None:
+        if not block.is_meanwhile:
+            self._finish_services()
+        for command in read_commands(block):
+            # What follows a service in the same terminal is typed once it has ended.
+            if not block.is_meanwhile:
+                self._finish_services()
+            self._run_command(command)
 
     def _run_command(self, command: str) -> None:
         # A new virtual environment for every run of the suite would cost minutes: `.ci/run` does it.
@@ -104,9 +179,16 @@ class Reader:
         elif "benchmarks" in runnable:
             self._run(["sh", "-c", f"{runnable} --help"], directory=CHECKOUT)
         elif runnable.startswith(_SERVICES):
-            self._run_service(runnable)
+            self._start_service(runnable)
+        elif runnable.startswith("curl "):
+            self._run_curl(runnable)
         else:
             self._run(["sh", "-c", runnable])
+
+    def _run_curl(self, command: str) -> None:
+        require_curl()
+        words = shlex.split(command.replace(_DOCUMENTED_ADDRESS, f"127.0.0.1:{self._port}"))
+        self._run([*words, "--fail-with-body", "--silent", "--show-error"])
 
     def _run(self, words: list[str], directory: Path | None = None) -> None:
         done = subprocess.run(
@@ -119,36 +201,59 @@ class Reader:
             timeout=90,
         )
         self.output += done.stdout
-        assert done.returncode == 0, f"{words[-1]} ended with status {done.returncode}:\n{done.stdout}"
+        assert done.returncode == 0, (
+            f"{shlex.join(words)} ended with status {done.returncode}:\n{done.stdout}{self._logs()}"
+        )
 
-    def _run_service(self, command: str) -> None:
-        """Start what runs until it is stopped, let it do all jobs, stop it."""
-        if command.startswith("uvicorn"):
-            command = f"{command} --port {self._port}"
-        log = self._workspace / "service.log"
+    def _start_service(self, command: str) -> None:
+        """Start what runs until it is stopped, and wait until it is there."""
+        log = self._workspace / f"service-{len(self._services)}.log"
+        words = f"{command} --port {self._port}" if command.startswith("uvicorn") else command
         with log.open("w") as output:
-            service = subprocess.Popen(
-                ["sh", "-c", f"exec {command}"],
+            process = subprocess.Popen(
+                ["sh", "-c", f"exec {words}"],
                 cwd=self._workspace,
                 env=self._environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-            try:
-                eventually_sync(lambda: service.poll() is not None or self._has_done_all_jobs(), within=30)
-                assert service.poll() is None, f"{command} ended early:\n{log.read_text()}"
-                service.send_signal(signal.SIGTERM)
-                status = service.wait(timeout=30)
-            finally:
-                if service.poll() is None:
-                    service.kill()
-                    service.wait()
-        text = log.read_text()
+        service = Service(command, process, log)
+        self._services.append(service)
+        if service.is_server:
+            eventually_sync(lambda: process.poll() is not None or answers(self._port), within=30)
+            assert process.poll() is None, f"{command} ended early:\n{log.read_text()}"
+
+    def _finish_services(self) -> None:
+        """Let what runs do all jobs, and stop it: the one that was started last first."""
+        if not self._services:
+            return
+        eventually_sync(lambda: self._has_one_ended() or self._has_done_all_jobs(), within=30)
+        while self._services:
+            self._finish(self._services[-1])
+
+    def _finish(self, service: Service) -> None:
+        assert service.process.poll() is None, f"{service.command} ended early:\n{service.log.read_text()}"
+        service.process.send_signal(signal.SIGTERM)
+        status = service.process.wait(timeout=30)
+        self._services.remove(service)
+        text = service.log.read_text()
         self.output += text
         # uvicorn shuts down in order, then ends itself by the signal that asked for it.
-        assert status in (0, -signal.SIGTERM if command.startswith("uvicorn") else 0), text
+        assert status in (0, -signal.SIGTERM if service.is_server else 0), text
         assert "Traceback" not in text, text
+
+    def _kill_services(self) -> None:
+        for service in self._services:
+            service.process.kill()
+            service.process.wait()
+        self._services.clear()
+
+    def _has_one_ended(self) -> bool:
+        return any(service.process.poll() is not None for service in self._services)
 
     def _has_done_all_jobs(self) -> bool:
         with self._database.client() as client:
             return client.scard("processes") > 0 and not any(map(client.keys, _WAITING_KEYS))
+
+    def _logs(self) -> str:
+        return "".join(f"\n{service.command}:\n{service.log.read_text()}" for service in self._services)
