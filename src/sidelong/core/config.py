@@ -101,7 +101,8 @@ class Config:
         ConfigurationError: a setting cannot work; the message says which and why.
     """
 
-    redis_url: str = "redis://localhost:6379/0"
+    # It may hold a password, and this class is shown in logs and tracebacks.
+    redis_url: str = field(default="redis://localhost:6379/0", repr=False)
 
     # What a worker serves.
     concurrency: int = 10
