@@ -22,7 +22,9 @@ def test_the_readme_does_what_it_says(reader):
     assert "Welcome, Grace!" in reader.output
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != README], ids=lambda page: str(page.relative_to(CHECKOUT / "docs"))
+)
 def test_every_snippet_and_command_of_the_docs_runs(page, reader):
     reader.follow(page)
 
