@@ -128,6 +128,8 @@ class Sidelong:
         log_level: str | None = ...,
         **extra: Any,
     ) -> JobDecorator: ...
+        typed: bool = ...,
+        transient: Sequence[type[Exception]] = ...,
     def job(
         self, target: Any = None, /, *, name: str | None = None, aliases: Sequence[str] = (), **options: Any
     ) -> Any:

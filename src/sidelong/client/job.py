@@ -15,7 +15,7 @@ from sidelong.client.schedule import after, instant
 from sidelong.client.signature import Signature
 from sidelong.core.identity import new_jid
 from sidelong.core.middleware import Chain
-from sidelong.core.options import JobOptions, has_containers, refuse_hooks
+from sidelong.core.options import JobOptions, has_containers, refuse_local
 from sidelong.errors import JobDefinitionError
 
 P = ParamSpec("P")
@@ -174,9 +174,9 @@ class Job(Generic[P, R]):
             options: as in `JobOptions`; None gives an option its default back, unknown ones travel in the payload.
 
         Raises:
-            ConfigurationError: an option cannot work, or is a hook.
+            ConfigurationError: an option cannot work, or only the definition of a job can hold it.
         """
-        refuse_hooks(options)
+        refuse_local(options)
         other = copy.copy(self)
         other._set_options(self.options.override(options))
         return other

@@ -8,6 +8,7 @@ from typing import Any, Final, TypedDict
 from sidelong.core.options import DEFAULT_QUEUE
 from sidelong.core.queue_names import Queue, Queues, parse_queues, refuse_shared_queues
 from sidelong.core.setting_checks import (
+    exception_classes,
     one_of,
     options,
     seconds,
@@ -69,6 +70,7 @@ class Settings(TypedDict, total=False):
     cancel_grace: float
     max_retries: int
     default_job_options: Mapping[str, Any]
+    transient: Sequence[type[Exception]]
     payload_warn: int
     payload_limit: int
     dead_max_jobs: int
@@ -118,6 +120,8 @@ class Config:
     # What jobs do unless they say otherwise.
     max_retries: int = 25
     default_job_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    transient: tuple[type[Exception], ...] = ()
+    """Error handlers hear of these only once no retry is left; a job may name more."""
     payload_warn: int = 100_000
     payload_limit: int = 10_000_000
 
@@ -209,6 +213,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "cancel_grace": seconds(0),
     "max_retries": whole_number(0),
     "default_job_options": options,
+    "transient": exception_classes,
     "payload_warn": whole_number(1),
     "payload_limit": whole_number(1),
     "dead_max_jobs": whole_number(1),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sidelong.core.serialization import check_arguments
+from sidelong.core.setting_checks import exception_classes
 from sidelong.errors import ArgumentError, ConfigurationError
 
 RetryInHook = Callable[[int, BaseException, dict[str, Any]], Any]
@@ -58,6 +59,8 @@ class JobOptions:
         tags: words shown beside it.
         timeout: seconds an execution may take.
         log_level: the log level while it runs.
+        typed: whether arguments are converted as the parameters are annotated.
+        transient: exceptions of which error handlers hear only once no retry is left.
         extra: any other option; it travels in the payload.
     """
 
@@ -72,6 +75,8 @@ class JobOptions:
     tags: tuple[str, ...] | None = None
     timeout: float | None = None
     log_level: str | None = None
+    typed: bool = True
+    transient: tuple[type[Exception], ...] = ()
     extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
@@ -98,7 +103,7 @@ class JobOptions:
         return self.merge(current, self.extra, changes)
 
     def to_payload(self) -> dict[str, Any]:
-        """Return the part of a payload that states these options, in Sidekiq's order; hooks stay behind."""
+        """Return the part of a payload that states these options, in Sidekiq's order; hooks and such stay behind."""
         payload: dict[str, Any] = {"retry": self.retry, "queue": self.queue}
         for name in _OPTIONAL_KEYS:
             if (value := getattr(self, name)) is not None:
@@ -111,20 +116,20 @@ def options_payload(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return options given for one push as its payload states them, and no others.
 
     Raises:
-        ConfigurationError: an option cannot work, or is a hook: only a job's definition can hold those.
+        ConfigurationError: an option cannot work, or is one that only a job's definition can hold.
     """
-    refuse_hooks(changes)
+    refuse_local(changes)
     complete = JobOptions.merge(changes).to_payload()
     return {name: complete[name] for name in changes if name in complete}
 
 
-def refuse_hooks(changes: Mapping[str, Any]) -> None:
-    """Refuse hooks among the options of one push.
+def refuse_local(changes: Mapping[str, Any]) -> None:
+    """Refuse, among the options of one push, those that a payload does not carry.
 
     Raises:
         ConfigurationError: there is one.
     """
-    for name in ("retry_in", "retries_exhausted"):
+    for name in _LOCAL:
         if name in changes:
             raise ConfigurationError(f"{name} does not travel: give it where the job is defined")
 
@@ -134,6 +139,7 @@ def has_containers(payload: Mapping[str, Any]) -> bool:
     return any(isinstance(value, list | dict) for value in payload.values())
 
 
+_LOCAL: Final = ("retry_in", "retries_exhausted", "typed", "transient")
 _OPTIONAL_KEYS: Final = ("retry_for", "retry_queue", "dead", "backtrace", "tags", "timeout", "log_level")
 
 
@@ -175,10 +181,17 @@ def _hook(name: str) -> Callable[[Any], Any]:
     return check
 
 
-def _dead(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ConfigurationError(f"dead must be True or False, not {value!r}")
+def _yes_or_no(name: str) -> Callable[[Any], bool]:
+    def check(value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise ConfigurationError(f"{name} must be True or False, not {value!r}")
+
+    return check
+
+
+def _transient(value: Any) -> tuple[type[Exception], ...]:
+    return exception_classes("transient", value)
 
 
 def _backtrace(value: Any) -> bool | int:
@@ -216,9 +229,11 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "retry_queue": check_queue_name,
     "retry_in": _hook("retry_in"),
     "retries_exhausted": _hook("retries_exhausted"),
-    "dead": _dead,
+    "dead": _yes_or_no("dead"),
     "backtrace": _backtrace,
     "tags": _tags,
     "timeout": _timeout,
     "log_level": _log_level,
+    "typed": _yes_or_no("typed"),
+    "transient": _transient,
 }

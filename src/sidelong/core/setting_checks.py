@@ -71,8 +71,21 @@ def texts(name: str, value: Any) -> tuple[str, ...]:
     raise ConfigurationError(f"{name} must be a list of strings, not {value!r}")
 
 
+def exception_classes(name: str, value: Any) -> tuple[type[Exception], ...]:
+    """Return a list of exception classes as a tuple."""
+    if isinstance(value, list | tuple) and all(map(_is_exception_class, value)):
+        return tuple(value)
+    raise ConfigurationError(
+        f"{name} must be a list of exception classes, given in code, as in [TimeoutError], not {value!r}"
+    )
+
+
 def options(name: str, value: Any) -> Mapping[str, Any]:
     """Return a copy of a mapping that nobody can change."""
     if isinstance(value, Mapping):
         return MappingProxyType(dict(value))
     raise ConfigurationError(f"{name} must be a dict of options, not {value!r}")
+
+
+def _is_exception_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Exception)
