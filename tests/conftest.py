@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -18,6 +19,9 @@ from tests.support.redis_server import Database, RedisServer, require_server
 _NEEDS_SERVER = frozenset({"redis_server", "own_redis", "start_redis"})
 _FAILED = pytest.StashKey[bool]()
 _numbers = count()
+
+# Most tests wait most of the time: three processes keep two cores half busy.
+_PROCESSES = 3
 
 # Shared machines pause: how long one example takes says nothing.
 hypothesis.settings.register_profile("default", deadline=None)
@@ -34,6 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "allow_any_keys: may leave keys that the catalogue does not declare")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run the whole suite in parallel, and a choice of tests, or one whose output is wanted, in this process."""
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if not is_whole or config.option.capture == "no":
+        return 0
+    config.option.dist = "worksteal"
+    return _PROCESSES
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses a real server, so that `-m 'not redis_server'` leaves it out."""
     for item in items:
@@ -48,6 +61,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.when == "call":
         item.stash[_FAILED] = report.failed
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, dict[str, Any], dict[str, Any]]:
+    """Escape what tests log of lone surrogates: reports travel between processes as UTF-8."""
+    data = yield
+    data["sections"] = [
+        (title, text.encode("utf-8", "backslashreplace").decode()) for title, text in data.get("sections", ())
+    ]
+    return data
 
 
 @pytest.fixture(scope="session")
