@@ -93,7 +93,9 @@ class Sidelong:
         self.services: list[Any] = []
         # Refuses an address that cannot be used; connections open when first used.
         self.store = store or Store(self.config, None if isinstance(redis, str) else redis)
-        self.client = Client(self.config, self.client_middleware, lambda: self.store.pusher)
+        self.client = Client(
+            self.config, self.client_middleware, lambda: self.store.pusher, close=lambda: self.store.close()
+        )
 
     def use_redis(self, url: str) -> None:
         """Use another Redis than the one given so far, for pushes as well as for workers.
@@ -126,10 +128,10 @@ class Sidelong:
         tags: list[str] | tuple[str, ...] = ...,
         timeout: float | timedelta | None = ...,
         log_level: str | None = ...,
-        **extra: Any,
-    ) -> JobDecorator: ...
         typed: bool = ...,
         transient: Sequence[type[Exception]] = ...,
+        **extra: Any,
+    ) -> JobDecorator: ...
     def job(
         self, target: Any = None, /, *, name: str | None = None, aliases: Sequence[str] = (), **options: Any
     ) -> Any:

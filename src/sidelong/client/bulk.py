@@ -2,11 +2,14 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from contextlib import contextmanager
 from datetime import datetime
 from random import Random
 from typing import Final, TypeVar, cast
 
 from sidelong.client.schedule import instant
+from sidelong.core.counted import counted
+from sidelong.errors import PushError
 
 T = TypeVar("T")
 
@@ -72,6 +75,24 @@ def with_times(
         return zip(values, each, strict=True)
     common = None if at is None else instant(cast(When, at))
     return ((value, common) for value in values)
+
+
+@contextmanager
+def telling_what_is_stored(jids: Sequence[str | None]) -> Iterator[None]:
+    """Let whatever is raised inside tell which jobs of the same call were stored before.
+
+    Args:
+        jids: ids of the slices that were pushed; it grows meanwhile.
+    """
+    try:
+        yield
+    except PushError as error:
+        error.enqueued = (*(jid for jid in jids if jid), *error.enqueued)
+        raise
+    except Exception as error:
+        if done := [jid for jid in jids if jid]:
+            error.add_note(f"enqueued before: {counted(len(done), 'job')} of this call, up to {done[-1]}")
+        raise
 
 
 def _checked_spread(spread: float) -> float:

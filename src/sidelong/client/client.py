@@ -2,20 +2,19 @@
 
 import copy
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from sidelong.client.bulk import slice_size, slices, with_times
+from sidelong.client.bulk import slice_size, slices, telling_what_is_stored, with_times
 from sidelong.client.validation import Enqueueable, Spoilt, check_due, check_middleware_result, fault_of, normalise
 from sidelong.core.clock import Clock, SystemClock
 from sidelong.core.config import Config
-from sidelong.core.counted import counted
 from sidelong.core.identity import new_jid
 from sidelong.core.middleware import Chain, compose
 from sidelong.core.options import has_containers, options_payload
 from sidelong.core.serialization import check_arguments, dumps, loads
-from sidelong.errors import ArgumentError, InvalidPayloadError, PayloadTooLargeError, PushError
+from sidelong.errors import ArgumentError, InvalidPayloadError, PayloadTooLargeError
 from sidelong.store.pusher import Push
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ class Client:
         config: default job options and payload limits.
         chain: the client middleware.
         pusher: returns what stores the jobs; called at each push, so that a closed store can be opened again.
+        close: gives the connections of the running event loop back.
         clock: tells the time.
         random: spreads bulk pushes.
     """
@@ -45,6 +45,7 @@ class Client:
         chain: Chain,
         pusher: "Callable[[], Pusher]",
         *,
+        close: Callable[[], Awaitable[None]],
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
@@ -53,6 +54,7 @@ class Client:
         self._config = config
         self._chain = chain
         self._pusher = pusher
+        self._close = close
         # Classes already warned of; callers may push any number of names, so it is capped.
         self._warned: set[str] = set()
 
@@ -93,6 +95,12 @@ class Client:
             ValueError: a field is missing or impossible, or a payload is too large.
             PushError: as in `push`; its `enqueued` lists the jobs stored before.
         """
+        return await self.submit_many(self.cut_bulk(items, batch_size=batch_size, spread=spread))
+
+    def cut_bulk(
+        self, items: Mapping[str, Any], *, batch_size: int | None, spread: float | None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Return the payloads of a bulk push, slice by slice; see `push_bulk`."""
         if not isinstance(items, Mapping):
             raise TypeError(f"a job must be a dict with 'class' and 'args', not {type(items).__name__}")
         common = dict(items)
@@ -105,7 +113,7 @@ class Client:
         template = normalise({**common, "args": []}, self._config.default_job_options, self.clock.now())
         # The keys keep their places; each job gets an id and a time of its own.
         template |= {"jid": common.get("jid"), "created_at": common.get("created_at")}
-        return await self.submit_many(template, arguments, batch_size=batch_size, at=at, spread=spread)
+        return self.cut(template, arguments, batch_size=batch_size, at=at, spread=spread)
 
     async def enqueue(self, target: str | Enqueueable, *args: Any, **options: Any) -> str | None:
         """Push a job by its wire name, with any options, and `at` or `jid` if need be; see `push`."""
@@ -121,7 +129,28 @@ class Client:
         await self._pusher().push((push,))
         return push.jid
 
-    async def submit_many(
+    async def submit_many(self, chunks: Iterable[list[dict[str, Any]]]) -> list[str | None]:
+        """Push slices of complete payloads, each in one trip to Redis; see `push_bulk`."""
+        jids: list[str | None] = []
+        with telling_what_is_stored(jids):
+            for chunk in chunks:
+                jids.extend(await self.submit_slice(chunk, first=len(jids)))
+        return jids
+
+    async def submit_slice(self, items: list[dict[str, Any]], *, first: int) -> list[str | None]:
+        """Push some of the payloads of a bulk push, of which `first` went before; see `push_bulk`."""
+        prepared = [await self.prepare(item) for item in items] if self._chain else items
+        pushes: list[Push | None] = []
+        try:
+            for item in prepared:
+                pushes.append(None if item is None else self._seal(item))
+        except (ArgumentError, PayloadTooLargeError) as error:
+            raise type(error)(f"element {first + len(pushes)}: {error}") from None
+        if alive := [push for push in pushes if push is not None]:
+            await self._pusher().push(alive)
+        return [None if push is None else push.jid for push in pushes]
+
+    def cut(
         self,
         template: dict[str, Any],
         arguments: Iterable[Any],
@@ -129,23 +158,21 @@ class Client:
         batch_size: int | None,
         at: Any,
         spread: float | None,
-    ) -> list[str | None]:
-        """Push a copy of `template` for each element of `arguments`, slice by slice; see `push_bulk`."""
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Return a copy of `template` for each element of `arguments`, in slices; see `push_bulk`."""
         now = self.clock.now()
         timed = with_times(arguments, at, spread, now=now, random=self.random)
         size = slice_size(batch_size, is_scheduled=at is not None or spread is not None)
-        jids: list[str | None] = []
-        try:
-            for chunk in slices(self._copies(template, timed, now), size):
-                jids.extend(await self._submit_slice(chunk, first=len(jids)))
-        except PushError as error:
-            error.enqueued = (*(jid for jid in jids if jid), *error.enqueued)
-            raise
-        except Exception as error:
-            if done := [jid for jid in jids if jid]:
-                error.add_note(f"enqueued before: {counted(len(done), 'job')} of this call, up to {done[-1]}")
-            raise
-        return jids
+        return slices(self._copies(template, timed, now), size)
+
+    async def close(self) -> None:
+        """Give the connections of the running event loop back."""
+        await self._close()
+
+    @property
+    def patience(self) -> float:
+        """Seconds that one push may take at most: to connect, and to be answered."""
+        return self._config.connect_timeout + self._config.answer_timeout
 
     @property
     def has_middleware(self) -> bool:
@@ -203,18 +230,6 @@ class Client:
         entering = {key: value for key, value in item.items() if key != "at"}
         entering["enqueued_at"] = self.clock.now()
         return entering
-
-    async def _submit_slice(self, items: list[dict[str, Any]], *, first: int) -> list[str | None]:
-        prepared = [await self.prepare(item) for item in items] if self._chain else items
-        pushes: list[Push | None] = []
-        try:
-            for item in prepared:
-                pushes.append(None if item is None else self._seal(item))
-        except (ArgumentError, PayloadTooLargeError) as error:
-            raise type(error)(f"element {first + len(pushes)}: {error}") from None
-        if alive := [push for push in pushes if push is not None]:
-            await self._pusher().push(alive)
-        return [None if push is None else push.jid for push in pushes]
 
     def _copies(
         self, template: dict[str, Any], timed: Iterator[tuple[Any, float | None]], now: float

@@ -147,8 +147,8 @@ class Job(Generic[P, R]):
         if isinstance(arguments, Sequence):
             # All of them are at hand: a wrong one is found before the first is enqueued.
             bound = list(bound)
-        jids = await self._client.submit_many(self._template, bound, batch_size=batch_size, at=at, spread=spread)
-        return [None if jid is None else JobRef(jid) for jid in jids]
+        chunks = self._client.cut(self._template, bound, batch_size=batch_size, at=at, spread=spread)
+        return [None if jid is None else JobRef(jid) for jid in await self._client.submit_many(chunks)]
 
     @overload
     def with_options(self) -> "Job[P, R]": ...
