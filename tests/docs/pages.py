@@ -3,6 +3,7 @@
 What a page may ask of its reader:
 
 - A `python` block that begins with the comment `# name.py` is a file, and is imported; any other one is run as it is.
+  One titled "Read by ..." needs a program that sets things up before it can be imported, so it is only written down.
 - The commands of an `sh` block are run one after the other. `sidelong run` and `uvicorn` go on until all jobs are done,
   and are then stopped.
 - A block titled "Another terminal" is run while what was started before it goes on.
@@ -25,13 +26,13 @@ from tests.support.redis_server import Database
 CHECKOUT = Path(__file__).parents[2]
 PAGES = [CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/**/*.md"))]
 
-OTHER_LIBRARIES = ("arq", "celery", "rq", "dramatiq")
-"""What pages show code of, and what is not installed here: such code is compiled and not run."""
+OTHER_LIBRARIES = ("arq", "celery")
+"""What pages show code of that is not installed here: files that import them, or `arq_...`, are compiled, not run."""
 
 _FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _TITLE = re.compile(r'title="([^"]*)"')
 _FILE_NAME = re.compile(r"\A# (\S+\.py)$", re.MULTILINE)
-_FOREIGN = re.compile(rf"^(from|import) ({'|'.join(OTHER_LIBRARIES)})\b", re.MULTILINE)
+_FOREIGN = re.compile(rf"^(from|import) ({'|'.join(OTHER_LIBRARIES)})(_\w+)?\b", re.MULTILINE)
 _SHELLS = {"sh", "bash", "shell", "console"}
 # The environment that these make or enter is the one the tests run in.
 _PREPARATIONS = (". .venv/bin/activate", "pip install ")
@@ -58,6 +59,11 @@ class Block:
     def is_meanwhile(self) -> bool:
         """Whether it is for another terminal, while what was started before goes on."""
         return self.title == "Another terminal"
+
+    @property
+    def is_read_by_others(self) -> bool:
+        """Whether it is a file that cannot be imported by itself."""
+        return self.title.startswith("Read by ")
 
     @property
     def is_foreign(self) -> bool:
@@ -151,7 +157,7 @@ class Reader:
         path = self._workspace / (named[1] if named else f"snippet_{self._snippets}.py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text)
-        if block.is_foreign:
+        if block.is_foreign or block.is_read_by_others:
             compile(block.text, path.name, "exec")
         elif named:
             self._run([sys.executable, "-c", f"import {'.'.join(Path(named[1]).with_suffix('').parts)}"])
@@ -253,7 +259,9 @@ class Reader:
 
     def _has_done_all_jobs(self) -> bool:
         with self._database.client() as client:
-            return client.scard("processes") > 0 and not any(map(client.keys, _WAITING_KEYS))
+            # A server answers once its lifespan has begun; a worker is there once Redis knows it.
+            begun = client.scard("processes") > 0 or all(service.is_server for service in self._services)
+            return begun and not any(map(client.keys, _WAITING_KEYS))
 
     def _logs(self) -> str:
         return "".join(f"\n{service.command}:\n{service.log.read_text()}" for service in self._services)
