@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from sidelong.app import Sidelong
-from sidelong.client.job import Job, JobRef
+from sidelong.client.job import Job
 from sidelong.client.job_class import JobClass
+from sidelong.client.job_ref import JobRef
 from sidelong.core.config import Capsule, Config
 from sidelong.core.context import Context, current_context
 from sidelong.core.middleware import CallNext, Middleware

@@ -8,9 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack, overload
 
 from sidelong.client.client import Client
-from sidelong.client.job import Job, JobRef, P, check_function
+from sidelong.client.job import Job, P, check_function
 from sidelong.client.job_class import JobClass, attach, check_class, inherited_layers, job_of
+from sidelong.client.job_ref import JobRef
 from sidelong.client.registry import Registry, wire_name
+from sidelong.client.sync import SyncApp, SyncClient
 from sidelong.client.validation import Enqueueable
 from sidelong.core.config import Config, Settings
 from sidelong.core.counted import counted
@@ -59,6 +61,7 @@ class Sidelong:
         store: what touches Redis.
         registry: the jobs by wire name.
         client: pushes jobs.
+        sync: the verbs for threads without an event loop.
         hooks: events, error handlers, death handlers.
         client_middleware: runs around every push; as a decorator it adds a middleware.
         server_middleware: runs around every execution; as a decorator it adds a middleware.
@@ -96,6 +99,7 @@ class Sidelong:
         self.client = Client(
             self.config, self.client_middleware, lambda: self.store.pusher, close=lambda: self.store.close()
         )
+        self.sync = SyncApp(SyncClient(self.client), self.enqueue)
 
     def use_redis(self, url: str) -> None:
         """Use another Redis than the one given so far, for pushes as well as for workers.

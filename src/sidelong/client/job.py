@@ -4,15 +4,16 @@ import copy
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from sidelong.client.client import Client
 from sidelong.client.inlining import run_inline
+from sidelong.client.job_ref import JobRef
 from sidelong.client.schedule import after, instant
 from sidelong.client.signature import Signature
+from sidelong.client.sync import SyncClient, SyncJob
 from sidelong.core.identity import new_jid
 from sidelong.core.middleware import Chain
 from sidelong.core.options import JobOptions, has_containers, refuse_local
@@ -21,20 +22,6 @@ from sidelong.errors import JobDefinitionError
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class JobRef:
-    """A job that was enqueued; `str(ref)` is its id.
-
-    Attributes:
-        jid: the job's id, 24 hex characters.
-    """
-
-    jid: str
-
-    def __str__(self) -> str:
-        return self.jid
 
 
 class Job(Generic[P, R]):
@@ -143,12 +130,13 @@ class Job(Generic[P, R]):
             ValueError: `at`, `spread` or `batch_size` cannot work.
             PushError: as in `enqueue`; `enqueued` lists the jobs stored before.
         """
-        bound: Iterable[list[Any]] = itertools.starmap(self._bind_element, enumerate(arguments))
-        if isinstance(arguments, Sequence):
-            # All of them are at hand: a wrong one is found before the first is enqueued.
-            bound = list(bound)
-        chunks = self._client.cut(self._template, bound, batch_size=batch_size, at=at, spread=spread)
+        chunks = self.cut(arguments, batch_size=batch_size, at=at, spread=spread)
         return [None if jid is None else JobRef(jid) for jid in await self._client.submit_many(chunks)]
+
+    @property
+    def sync(self) -> SyncJob[P]:
+        """The same verbs for threads without an event loop, such as those of `def` jobs; see `SyncJob`."""
+        return SyncJob(self, SyncClient(self._client))
 
     @overload
     def with_options(self) -> "Job[P, R]": ...
@@ -204,6 +192,21 @@ class Job(Generic[P, R]):
             TypeError: they do not fit the signature.
         """
         return self._signature.bind(tuple(args), {})
+
+    def cut(
+        self,
+        arguments: Iterable[Sequence[Any]],
+        *,
+        batch_size: int | None,
+        at: float | datetime | Sequence[float | datetime] | None,
+        spread: float | None,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Return the payloads of a bulk push, in slices; see `enqueue_many`."""
+        bound: Iterable[list[Any]] = itertools.starmap(self._bind_element, enumerate(arguments))
+        if isinstance(arguments, Sequence):
+            # All of them are at hand: a wrong one is found before the first is enqueued.
+            bound = list(bound)
+        return self._client.cut(self._template, bound, batch_size=batch_size, at=at, spread=spread)
 
     def target(self) -> Callable[..., Any]:
         """Return what one execution calls: the function, or `perform` of a new instance."""

@@ -5,7 +5,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar, cast, overload
 
-from sidelong.client.job import Job, JobRef
+from sidelong.client.job import Job
+from sidelong.client.job_ref import JobRef
+from sidelong.client.sync import SyncJob
 from sidelong.core.context import Context, current_context
 from sidelong.errors import JobDefinitionError
 
@@ -26,6 +28,13 @@ class HasPerform(Protocol[P, R]):
         ...
 
 
+class _SyncVerbs:
+    """Makes `sync` an attribute of the class, typed by its `perform`."""
+
+    def __get__(self, instance: object, owner: type[HasPerform[P, Any]]) -> SyncJob[P]:
+        return cast("SyncJob[P]", job_of(owner).sync)
+
+
 class JobClass:
     """Base of jobs written as classes; register them with `@app.job`, and give them a `perform` method.
 
@@ -36,6 +45,9 @@ class JobClass:
     """
 
     options: ClassVar[Mapping[str, Any]] = {}
+
+    sync = _SyncVerbs()
+    """The verbs for threads without an event loop; see `SyncJob`."""
 
     @property
     def context(self) -> Context:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from types import TracebackType
 
+from sidelong.client.calls import host_calls
 from sidelong.client.client import Client
 from sidelong.client.registry import Registry
 from sidelong.core.config import Config
@@ -290,6 +291,9 @@ class Worker:
             await asyncio.sleep(1.0)
 
     def _setup(self) -> Setup:
+        context = contextvars.copy_context()
+        # `.sync` in the threads of jobs pushes on this loop.
+        context.run(host_calls)
         return Setup(
             config=self.config,
             capsules=self.capsules,
@@ -300,7 +304,7 @@ class Worker:
             server_chain=self._chain,
             threads=self._threads,
             services=self._services,
-            context=contextvars.copy_context(),
+            context=context,
             version=self._version,
             is_embedded=self._is_embedded,
             on_signal=self._on_remote_signal,
