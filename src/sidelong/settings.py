@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from sidelong.errors import ConfigurationError
@@ -28,6 +29,37 @@ def redis_url(environ: Mapping[str, str] = os.environ) -> str:
 def host(environ: Mapping[str, str] = os.environ) -> str | None:
     """Return the host name that the platform gives this process (`DYNO`), or None."""
     return environ.get("DYNO") or None
+
+
+@dataclass(frozen=True, slots=True)
+class LogSurroundings:
+    """What the environment says about the log of this process.
+
+    Attributes:
+        colours: whether a pretty log has colours (`NO_COLOR`, `FORCE_COLOR`, `TERM`); None where a terminal decides.
+        timestamps: False where the platform adds them (`DYNO`).
+        wants_debug: whether systemd was told to run this service with a debug log (`DEBUG_INVOCATION`).
+    """
+
+    colours: bool | None
+    timestamps: bool
+    wants_debug: bool
+
+
+def log_surroundings(environ: Mapping[str, str] = os.environ) -> LogSurroundings:
+    """Return what the environment says about the log; `NO_COLOR` comes before `FORCE_COLOR`."""
+    colours = None
+    if environ.get("NO_COLOR"):
+        colours = False
+    elif environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        colours = True
+    elif environ.get("TERM") == "dumb":
+        colours = False
+    return LogSurroundings(
+        colours=colours,
+        timestamps=not environ.get("DYNO"),
+        wants_debug=environ.get("DEBUG_INVOCATION") == "1",
+    )
 
 
 def _provided(name: str, environ: Mapping[str, str]) -> str:

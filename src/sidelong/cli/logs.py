@@ -1,22 +1,61 @@
 """The log of a worker process: one line per record, to stderr."""
 
 import logging
+import os
 import sys
-import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from sidelong.core.logs.json_lines import JsonFormatter
+from sidelong.core.logs.levels import JobLevelFilter
+from sidelong.core.logs.text import PlainFormatter, PrettyFormatter
+from sidelong.settings import LogSurroundings, log_surroundings
 
 
-def configure_logging(verbose: bool) -> None:
+class LogHandler(logging.StreamHandler[TextIO]):
+    """Writes to a stream; what it cannot write is lost, and nobody hears of it but this stream."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Tell of a failure where that is possible; a log must never cost a job."""
+        with suppress(Exception):
+            super().handleError(record)
+
+
+def configure_logging(verbose: bool, log_format: str = "auto") -> None:
     """Send all records from INFO up to stderr, and Sidelong's own from DEBUG up if `verbose`.
 
     Called before user code is imported, so that an application's own `dictConfig` still has the last word.
     """
-    formatter = logging.Formatter(
-        "%(asctime)s.%(msecs)03dZ %(process)d %(levelname)s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    surroundings = log_surroundings()
+    handler = LogHandler(_stderr())
+    handler.addFilter(JobLevelFilter())
+    handler.setFormatter(_formatter(log_format, handler.stream, surroundings))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    if verbose:
+    if verbose or surroundings.wants_debug:
         logging.getLogger("sidelong").setLevel(logging.DEBUG)
+
+
+def use_log_format(log_format: str) -> None:
+    """Go on in another format, unless the application has put handlers of its own in place of ours."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogHandler):
+            handler.setFormatter(_formatter(log_format, handler.stream, log_surroundings()))
+
+
+def _formatter(log_format: str, stream: TextIO, surroundings: LogSurroundings) -> logging.Formatter:
+    is_terminal = stream.isatty()
+    if log_format == "json":
+        return JsonFormatter()
+    if log_format == "pretty" or (log_format == "auto" and is_terminal):
+        colours = is_terminal if surroundings.colours is None else surroundings.colours
+        return PrettyFormatter(colours=colours, timestamps=surroundings.timestamps)
+    return PlainFormatter(timestamps=surroundings.timestamps)
+
+
+def _stderr() -> TextIO:
+    if sys.stderr is None:
+        # The process was started without one. The next descriptor to be opened would take its number, and with it
+        # whatever libraries write there: better this one than a connection to Redis.
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    return sys.stderr

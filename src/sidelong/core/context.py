@@ -73,6 +73,11 @@ def current_context() -> Context:
     return context
 
 
+def running_context() -> Context | None:
+    """Return the context of the running job; None outside a job."""
+    return _current.get()
+
+
 def enter(context: Context) -> None:
     """Make `context` the current one in this task or thread."""
     _current.set(context)

@@ -10,9 +10,21 @@ def shown(value: Any) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     text = str(value)
-    line = text[:_SHOWN]
-    if not line.isprintable():
-        line = line.encode("unicode_escape").decode("ascii")
+    line = escaped(text[:_SHOWN])
     if len(text) > _SHOWN or len(line) > _SHOWN:
         line = f"{line[:_SHOWN]}..."
     return line
+
+
+def escaped(text: str) -> str:
+    r"""Return `text` as one line, with an escape such as `\x1b` for whatever a terminal would not print as it is.
+
+    These are line ends and other control characters, marks that turn the direction of writing, invisible and
+    unassigned characters, and halves of surrogate pairs, which no encoding can write.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )

@@ -28,8 +28,8 @@ def test_writes_one_line_for_each_event(lines):
         "start class=Real jid=j1",
         "done class=Real jid=j1 elapsed=0.012",
         "fail class=Real jid=j1 elapsed=1.500 error=ValueError retry_in=16",
-        "fail class=Real jid=j1 elapsed=1.500 error=ValueError dead",
-        "fail class=Real jid=j1 elapsed=1.500 error=ValueError dropped",
+        "fail class=Real jid=j1 elapsed=1.500 error=ValueError outcome=dead",
+        "fail class=Real jid=j1 elapsed=1.500 error=ValueError outcome=dropped",
         "interrupted class=Real jid=j1 elapsed=2.000",
     ]
 

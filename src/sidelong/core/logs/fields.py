@@ -1,0 +1,36 @@
+"""Keys and values beside a log message."""
+
+import re
+from typing import Any
+
+from sidelong.core.display import shown
+
+_NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
+
+
+class Fields(dict[str, Any]):
+    """A dict whose text is `key=value key=value`: what the values hold cannot pass for another key or line."""
+
+    def __str__(self) -> str:
+        return " ".join(f"{shown(key)}={_word(value)}" for key, value in self.items())
+
+
+class Seconds(float):
+    """A duration, written to the millisecond."""
+
+    def __str__(self) -> str:
+        return f"{self:.3f}"
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(map(_word, value))
+    try:
+        text = shown(value)
+    except Exception as error:
+        # Any object may be a value, and the record must not be lost for the way it shows itself.
+        text = f"<{type(value).__name__} raises {type(error).__name__}>"
+    if _NEEDS_QUOTES.search(text):
+        quotable = text.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quotable}"'
+    return text
