@@ -73,7 +73,6 @@ class Background:
 
 _lock = threading.Lock()
 _background: Background | None = None
-_inherited: list[Any] = []
 
 
 def running_background() -> Background | None:
@@ -109,10 +108,7 @@ def _forget_parent_process() -> None:
     global _lock, _background
     # Another thread of the parent may have held the lock at that moment.
     _lock = threading.Lock()
-    if _background is not None:
-        # Not closed: its selector is shared with the parent.
-        _inherited.append(_background)
-        _background = None
+    _background = None
 
 
 os.register_at_fork(after_in_child=_forget_parent_process)

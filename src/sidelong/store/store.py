@@ -24,6 +24,9 @@ from sidelong.store.sets import TimedSets
 logger = logging.getLogger("sidelong.store")
 
 _MEMORY = "memory://"
+_Place = tuple[int, asyncio.AbstractEventLoop]
+"""A process id and an event loop that turns in it."""
+
 _TRUSTED_FOR = 30.0
 """Seconds of silence; a push cut off by what happened meanwhile would end as `EnqueueUncertain`."""
 
@@ -58,9 +61,10 @@ class Store:
             self.address = self._new_endpoint().address
         else:
             self.address = url
-        self._pid = os.getpid()
-        self._endpoints: dict[asyncio.AbstractEventLoop, Endpoint] = {}
-        self._pushes: dict[asyncio.AbstractEventLoop, tuple[Link, Pusher]] = {}
+        # By process as well: a fork shares the sockets of its parent, and talking over them would mix up the replies
+        # of both. Several threads use these, each for its own loop.
+        self._endpoints: dict[_Place, Endpoint] = {}
+        self._pushes: dict[_Place, tuple[Link, Pusher]] = {}
 
     def configured(self, config: Config) -> Self:
         """Return this store with other settings, such as those of one worker; the address stays what it is."""
@@ -71,13 +75,12 @@ class Store:
     @property
     def pusher(self) -> Pusher:
         """The pusher of the running event loop."""
-        self._forget_parent_process()
-        loop = asyncio.get_running_loop()
-        if loop not in self._pushes:
+        place = _here()
+        if place not in self._pushes:
             self._forget_closed_loops()
             link = self.link("push", trusted_for=_TRUSTED_FOR)
-            self._pushes[loop] = (link, Pusher(link))
-        return self._pushes[loop][1]
+            self._pushes[place] = (link, Pusher(link))
+        return self._pushes[place][1]
 
     def link(self, name: str, *, answer_within: float | None = None, trusted_for: float = math.inf) -> Link:
         """Return a new connection for the running event loop, opened when first used.
@@ -152,17 +155,16 @@ class Store:
 
     async def close(self) -> None:
         """Give back the connections of the running event loop."""
-        link_and_pusher = self._pushes.pop(asyncio.get_running_loop(), None)
+        link_and_pusher = self._pushes.pop(_here(), None)
         if link_and_pusher is not None:
             await link_and_pusher[0].close()
 
     def _endpoint(self) -> Endpoint:
-        self._forget_parent_process()
-        loop = asyncio.get_running_loop()
-        if loop not in self._endpoints:
+        place = _here()
+        if place not in self._endpoints:
             self._forget_closed_loops()
-            self._endpoints[loop] = self._new_endpoint()
-        return self._endpoints[loop]
+            self._endpoints[place] = self._new_endpoint()
+        return self._endpoints[place]
 
     def _new_endpoint(self) -> Endpoint:
         config = self.config
@@ -172,16 +174,12 @@ class Store:
             raise ConfigurationError(f"the Redis URL must begin with redis://, rediss://, unix:// or {_MEMORY}")
         return Endpoint.from_url(config.redis_url, connect_timeout=config.connect_timeout, client_name="sidelong")
 
-    def _forget_parent_process(self) -> None:
-        if self._pid != os.getpid():
-            # A fork shares the sockets of its parent: talking over them would mix up the replies of both.
-            self._pid = os.getpid()
-            self._endpoints = {}
-            self._pushes = {}
-
     def _forget_closed_loops(self) -> None:
         # Connections hold their loop: weak keys would keep both for ever where `asyncio.run` is called again and again.
-        for loop in [loop for loop in self._endpoints if loop.is_closed()]:
-            del self._endpoints[loop]
-        for loop in [loop for loop in self._pushes if loop.is_closed()]:
-            del self._pushes[loop]
+        for uses in (self._endpoints, self._pushes):
+            for place in [place for place in tuple(uses) if place[1].is_closed()]:
+                uses.pop(place, None)
+
+
+def _here() -> _Place:
+    return os.getpid(), asyncio.get_running_loop()
