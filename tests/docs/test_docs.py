@@ -2,9 +2,12 @@ import socket
 
 import pytest
 
+from tests.docs import configurations
 from tests.docs.pages import CHECKOUT, PAGES, Reader, read_blocks, read_commands, read_links
 
 README = CHECKOUT / "README.md"
+_PROSE = {"", "text", "html"}
+_RUN = {"python", "sh", "bash", "shell", "console", "ruby"}
 
 
 @pytest.fixture
@@ -27,6 +30,33 @@ def test_the_readme_does_what_it_says(reader):
 )
 def test_every_snippet_and_command_of_the_docs_runs(page, reader):
     reader.follow(page)
+
+
+@pytest.mark.parametrize(
+    ("page", "block"),
+    [
+        pytest.param(page, block, id=f"{page.relative_to(CHECKOUT)}-{block.title or block.language}")
+        for page in PAGES
+        for block in read_blocks(page)
+        if block.language in configurations.LANGUAGES
+    ],
+)
+def test_every_configuration_can_be_read_by_its_program(page, block, tmp_path):
+    configurations.check(block, tmp_path)
+
+
+def test_every_block_is_in_a_language_that_is_run_or_checked():
+    languages = {block.language for page in PAGES for block in read_blocks(page)}
+
+    assert languages <= _RUN | _PROSE | configurations.LANGUAGES
+
+
+def test_output_that_a_page_shows_and_nothing_prints_is_found(reader, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text('```python\nprint("one")\n```\n\n```text title="Output"\none\ntwo\n```\n')
+
+    with pytest.raises(AssertionError, match="shows 'two'"):
+        reader.follow(page)
 
 
 def test_the_readme_has_one_command_for_the_demo_and_one_for_the_suite():
