@@ -11,6 +11,7 @@ import pytest
 import redis
 import redis.asyncio
 
+from sidelong.core.logs.repeats import REPEATS
 from tests.support import keys
 from tests.support.ledger import Ledger
 from tests.support.proxy import Proxy
@@ -71,6 +72,11 @@ def pytest_report_to_serializable() -> Generator[None, dict[str, Any], dict[str,
         (title, text.encode("utf-8", "backslashreplace").decode()) for title, text in data.get("sections", ())
     ]
     return data
+
+
+@pytest.fixture(autouse=True)
+def _no_repeats_of_other_tests() -> None:
+    REPEATS.forget()
 
 
 @pytest.fixture(scope="session")

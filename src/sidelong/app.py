@@ -17,6 +17,7 @@ from sidelong.client.validation import Enqueueable
 from sidelong.core.config import Config, Settings
 from sidelong.core.counted import counted
 from sidelong.core.lifecycle import Event, Hooks
+from sidelong.core.logs.repeats import limit_repeats
 from sidelong.core.middleware import Chain
 from sidelong.core.options import JobOptions, RetriesExhaustedHook, RetryInHook
 from sidelong.errors import ConfigurationError, JobDefinitionError
@@ -89,6 +90,7 @@ class Sidelong:
         self.config = Config(**given)
         # Checked once here, rather than at the first job.
         JobOptions.merge(self.config.default_job_options)
+        limit_repeats()
         self.registry = Registry()
         self.hooks = Hooks()
         self.client_middleware = Chain()

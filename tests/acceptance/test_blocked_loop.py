@@ -66,5 +66,5 @@ def test_a_blocked_loop_is_named_and_loses_and_doubles_nothing(
         named_at = log.index(f"by job block_loop {jid}")
         assert WHERE[way] in log[named_at:]
         # The lines of a log are in order.
-        assert named_at < log.index(f"done class=block_loop jid={jid}")
+        assert named_at < log.index(f"class=block_loop jid={jid}: done")
         print(next(line for line in log.splitlines() if jid in line and "WARNING" in line))

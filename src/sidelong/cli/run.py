@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from sidelong.cli.banner import log_banner
 from sidelong.cli.loading import TargetError, load_app
-from sidelong.cli.logs import configure_logging
+from sidelong.cli.logs import configure_logging, use_log_format
 from sidelong.cli.signals import Signals
 from sidelong.core.config import Settings
+from sidelong.core.logs.repeats import REPEATS
 from sidelong.core.queue_names import parse_queues
 from sidelong.errors import ConfigurationError, StoreError
 from sidelong.worker.worker import Worker
@@ -49,6 +50,7 @@ def run(options: RunOptions) -> int:
             # A flag beats what the code says, for what jobs enqueue as well.
             app.use_redis(options.redis)
         worker = app.worker(**_settings(options))
+        use_log_format(worker.config.log_format)
         log_banner(app, worker, options.target)
         _serve(worker, signals)
     except (TargetError, ConfigurationError, StoreError) as error:
@@ -98,6 +100,7 @@ def _serve(worker: Worker, signals: Signals) -> None:
 def _leave(reason: str) -> None:
     """End the process as a clean stop does, without waiting for threads that would not end."""
     logger.warning(reason)
+    REPEATS.flush()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

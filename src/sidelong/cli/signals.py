@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from sidelong.core.counted import counted
+from sidelong.core.logs.message import LogMessage
 from sidelong.worker import stacks
 from sidelong.worker.worker import Worker
 
@@ -125,7 +126,8 @@ class Signals:
         # Until then the main thread's stack would show nothing but the handler that started this thread.
         time.sleep(_HANDLER_ENDS_WITHIN)
         worker = self._worker
-        logger.warning("Stacks, as asked by TTIN:\n%s", worker.dump_stacks() if worker else stacks.dump(None, (), ()))
+        dump = worker.dump_stacks() if worker else stacks.dump(None, (), ())
+        logger.warning(LogMessage("Stacks, as asked by TTIN:", {}, lines=dump))
 
 
 def _running(worker: Worker, one: str, many: str) -> str:

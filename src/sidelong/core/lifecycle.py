@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, TypeVar, get_args
 from sidelong.core.cancellation import is_of_this_task
 from sidelong.core.display import shown
 from sidelong.core.json_copy import json_copy
-from sidelong.core.payload import error_message
+from sidelong.core.logs.message import LogMessage
+from sidelong.core.payload import error_message, job_class
 from sidelong.errors import ConfigurationError, InvalidPayloadError
 
 logger = logging.getLogger("sidelong")
@@ -35,15 +36,17 @@ def log_error(exception: BaseException, context: Mapping[str, Any]) -> None:
     place = context.get("context", "error")
     job = context.get("job")
     # The arguments stay out of the log: they may hold secrets.
-    which = f" class={shown(job.get('class'))} jid={shown(job.get('jid'))}" if isinstance(job, Mapping) else ""
+    which = {"class": shown(job_class(job)), "jid": shown(job.get("jid"))} if isinstance(job, dict) else {}
     # Bytes that are no job were read by code of ours, which has nothing to say.
     is_told = not isinstance(exception, InvalidPayloadError)
+    kind = type(exception).__name__
     logger.error(
-        "%s%s: %s: %s",
-        place,
-        which,
-        type(exception).__name__,
-        shown(error_message(exception)),
+        LogMessage(
+            f"{shown(place)}: {kind}: {shown(error_message(exception))}",
+            which,
+            # Jobs of one class that fail in one way are repeats; those of another class are news.
+            kind=(place, which.get("class"), kind),
+        ),
         exc_info=(type(exception), exception, exception.__traceback__) if is_told else None,
     )
 

@@ -7,6 +7,7 @@ import math
 import traceback
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
 from sidelong.core.json_copy import json_copy
 from sidelong.core.lifecycle import Hooks
+from sidelong.core.logs.message import LogMessage
 from sidelong.core.outcome import DROPPED, Dead, Discard, Kill, Outcome, Retry, RetryIn
 
 logger = logging.getLogger("sidelong.worker")
@@ -133,14 +135,16 @@ class Retries:
                 keep = False
             except Exception as fault:
                 await self._hooks.report_error(fault, {"context": "retries_exhausted hook", "job": item})
-        logger.warning(
-            "no retries left class=%s jid=%s %s",
-            shown(payload.job_class(item)),
-            shown(item.get("jid")),
-            "kept in the dead set" if keep else "dropped",
-        )
+        self._tell_death(item, keep)
         await self._hooks.report_death(item, error)
         return Dead(serialization.dumps(item)) if keep else DROPPED
+
+    def _tell_death(self, item: dict[str, Any], keep: bool) -> None:
+        fate = "it is kept in the dead set" if keep else "it is dropped"
+        fields = {"class": shown(payload.job_class(item)), "jid": shown(item.get("jid"))}
+        # A log that raises must not change what becomes of the job.
+        with suppress(Exception):
+            logger.warning(LogMessage(f"no retries left: {fate}", fields))
 
     async def _drop(self, item: dict[str, Any], error: BaseException) -> Outcome:
         # Only handlers see this field; it is never stored (wire-format §1.3).

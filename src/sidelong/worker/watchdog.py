@@ -11,6 +11,7 @@ from types import FrameType
 from sidelong.core import payload
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
+from sidelong.core.logs.message import LogMessage
 from sidelong.worker import executor
 
 logger = logging.getLogger("sidelong.worker")
@@ -112,9 +113,8 @@ class Watchdog:
         frame = sys._current_frames().get(self._thread_id)
         stack = written(frame) if frame is not None else "(no stack)"
         del frame
-        logger.warning(
-            "%s by %s; everything in this process waits. Its thread is here:\n%s", what, culprit, stack.rstrip()
-        )
+        text = f"{what} by {culprit}; everything in this process waits. Its thread is here:"
+        logger.warning(LogMessage(text, {}, lines=stack.rstrip(), kind="blocked"))
 
     def _culprit(self) -> str:
         running = self._running()

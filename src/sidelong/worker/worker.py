@@ -13,6 +13,7 @@ from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
 from sidelong.core.lifecycle import Event, Hooks
+from sidelong.core.logs.message import LogMessage
 from sidelong.core.middleware import Chain
 from sidelong.errors import StoreError
 from sidelong.store.store import Store
@@ -326,7 +327,7 @@ class Worker:
         elif signal == "TERM":
             self.stop_soon()
         elif signal == "TTIN":
-            logger.warning("stacks, as asked for by a remote signal:\n%s", self.dump_stacks())
+            logger.warning(LogMessage("stacks, as asked for by a remote signal:", {}, lines=self.dump_stacks()))
         else:
             logger.warning("remote signal %s is not known", shown(signal))
 

@@ -167,7 +167,7 @@ async def test_errors_are_logged_without_the_arguments_by_default(caplog):
             {"context": "job", "job": {"class": "Pay", "jid": "abc", "args": ["secret"]}},
         )
 
-    assert "job class=Pay jid=abc: ValueError: boom" in caplog.text
+    assert "job: ValueError: boom class=Pay jid=abc" in caplog.text
     assert "secret" not in caplog.text
 
 
