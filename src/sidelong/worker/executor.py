@@ -1,7 +1,6 @@
 """Run one job, from its bytes to an outcome."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,6 @@ from sidelong.core.clock import Clock
 from sidelong.core.config import Config
 from sidelong.core.context import Context, enter
 from sidelong.core.delivery import CancelReason, Delivery
-from sidelong.core.display import shown
 from sidelong.core.identity import new_jid
 from sidelong.core.lifecycle import Hooks
 from sidelong.core.middleware import Chain, Step, compose
@@ -21,8 +19,6 @@ from sidelong.worker.job_logger import JobLogger
 from sidelong.worker.retries import Retries
 from sidelong.worker.suspects import Suspects
 from sidelong.worker.threads import JobThreads
-
-logger = logging.getLogger("sidelong.worker")
 
 
 class Executor:
@@ -50,7 +46,7 @@ class Executor:
         self._suspects = suspects
         self._threads = threads
         self._is_stopping = is_stopping
-        self._log = JobLogger()
+        self._log = JobLogger(is_wanted=config.job_logging)
 
     async def execute(self, delivery: Delivery) -> Outcome:
         """Read, resolve and run one delivery."""
@@ -63,6 +59,8 @@ class Executor:
             delivery.started_at = self._clock.now()
             context = delivery.context = Context(item["jid"], delivery.queue, item, self._is_stopping)
             enter(context)
+            if "log_level" in item:
+                self._log.heed_level(item)
             job = self._registry.get(payload.wire_class(item))
             if payload.CRASHES in item:
                 crashes = payload.crashes_within(item, self._config.crash_window, delivery.started_at)
@@ -136,12 +134,7 @@ class Executor:
 
     def _report_stuck(self, delivery: Delivery, timeout: float) -> None:
         if delivery.outcome is None and delivery.item is not None:
-            logger.error(
-                "stuck class=%s jid=%s: its timeout of %g s has passed, and it does not end; it keeps its slot",
-                shown(payload.job_class(delivery.item)),
-                shown(delivery.item.get("jid")),
-                timeout,
-            )
+            self._log.stuck(delivery.item, timeout)
 
     # How it ended.
 
@@ -155,12 +148,7 @@ class Executor:
                 return self._hand_back(delivery)
             return await self._failed(delivery, job, self._timed_out(delivery, job))
         if delivery.cancel_reason is CancelReason.TIMEOUT:
-            logger.warning(
-                "late class=%s jid=%s: it returned after %.1f s, beyond its timeout; nothing could interrupt it",
-                shown(payload.job_class(delivery.item)),
-                shown(delivery.item.get("jid")),
-                self._elapsed(delivery),
-            )
+            self._log.late(delivery.item, self._elapsed(delivery))
         if self._log.is_on(delivery.item):
             self._log.done(delivery.item, self._elapsed(delivery))
         return DONE
