@@ -23,6 +23,7 @@ from sidelong.core.delivery import Delivery
 from sidelong.core.queue_order import QueueOrder
 from sidelong.errors import Refused, StoreError
 from sidelong.store.processes import Beat, BeatAnswer, BeatFailed, Heart
+from sidelong.worker.side_log import SideLog
 from sidelong.worker.watchdog import Watchdog
 
 logger = logging.getLogger("sidelong.worker")
@@ -98,6 +99,7 @@ class Heartbeat:
         self._sooner = threading.Event()
         self._first: asyncio.Future[BeatAnswer] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="sidelong-heartbeat", daemon=True)
+        self._log = SideLog(logger)
         self._counter = 0
         self._rtt_us = 0
         self._slow = 0
@@ -170,7 +172,7 @@ class Heartbeat:
             return False
         except Exception as error:
             # A fault of ours must not end the beating: others would take the jobs of a living worker.
-            logger.exception("a heartbeat failed for a fault of the worker")
+            self._log.log(logging.ERROR, "a heartbeat failed for a fault of the worker", error)
             self._loop.call_soon_threadsafe(self._fail, error)
             return False
         # The lease may have begun as early as the question left: the answer could have been long under way.
@@ -204,19 +206,17 @@ class Heartbeat:
     def _work(self, running: Sequence[Delivery]) -> dict[str, bytes]:
         try:
             return work_entries(running)
-        except Exception:
+        except Exception as error:
             # The lease must not depend on what pages show.
-            logger.exception("the running jobs could not be written down")
+            self._log.log(logging.ERROR, "the running jobs could not be written down", error)
             return {}
 
     def _measure(self, seconds: float) -> None:
         self._rtt_us = round(seconds * 1_000_000)
         self._slow = self._slow + 1 if self._rtt_us > _SLOW_ROUND_TRIP_US else 0
         if self._slow == _SLOW_IN_A_ROW:
-            logger.warning(
-                "Redis is slow: five round trips in a row took more than 50 ms, the last one %.0f ms",
-                seconds * 1000,
-            )
+            text = "Redis is slow: five round trips in a row took more than 50 ms, the last one"
+            self._log.log(logging.WARNING, f"{text} {seconds * 1000:.0f} ms")
 
     # On the event loop.
 

@@ -13,6 +13,7 @@ from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
 from sidelong.core.logs.message import LogMessage
 from sidelong.worker import executor
+from sidelong.worker.side_log import SideLog
 
 logger = logging.getLogger("sidelong.worker")
 
@@ -60,6 +61,7 @@ class Watchdog:
         self._asked_at: float | None = None
         self._warn_at = threshold
         self._lag = 0.0
+        self._log = SideLog(logger)
 
     @property
     def lag(self) -> float:
@@ -114,7 +116,7 @@ class Watchdog:
         stack = written(frame) if frame is not None else "(no stack)"
         del frame
         text = f"{what} by {culprit}; everything in this process waits. Its thread is here:"
-        logger.warning(LogMessage(text, {}, lines=stack.rstrip(), kind="blocked"))
+        self._log.log(logging.WARNING, LogMessage(text, {}, lines=stack.rstrip(), kind="blocked"))
 
     def _culprit(self) -> str:
         running = self._running()
