@@ -145,7 +145,7 @@ class RedisServer:
             self._launch(self.port)
             return
         for _ in range(_ATTEMPTS):
-            port = _free_port()
+            port = free_port()
             try:
                 self._launch(port)
             except _DiedAtStartError:
@@ -216,11 +216,13 @@ class RedisServer:
             raise RuntimeError("the server was never started")
         return self._process
 
-    def _launch(self, port: int) -> None:
+    def _arguments(self, port: int) -> list[str]:
         directives = {"port": port, **self._config}.items()
-        arguments = [word for name, value in directives for word in (f"--{name}", str(value))]
+        return [word for name, value in directives for word in (f"--{name}", str(value))]
+
+    def _launch(self, port: int) -> None:
         self._process = subprocess.Popen(
-            [EXECUTABLE, *arguments],
+            [EXECUTABLE, *self._arguments(port)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -247,7 +249,8 @@ class _DiedAtStartError(RuntimeError):
     """The process ended before it answered."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on which nobody listens at this moment."""
     for _ in range(1000):
         port = random.SystemRandom().choice(_PORTS)
         with socket.socket() as probe:

@@ -2,26 +2,51 @@
 
 import asyncio
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol, cast
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.asyncio.sentinel import (
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import NoBackoff
-from redis.credentials import CredentialProvider
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from sidelong.errors import ConfigurationError, Unavailable
+from sidelong.store.connect_faults import explained
+from sidelong.store.credentials import credentials, secrets
+from sidelong.store.sentinel import Address, Sentinels
+from sidelong.store.sentinel_url import SCHEME, SentinelGroup, read_sentinel_url
+from sidelong.store.tls import tls_context
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 2.0
 _COPIED = frozenset({"host", "port", "db", "username", "password", "path", "credential_provider", "connection_class"})
+_KINDS = {
+    redis.asyncio.Connection: redis.Connection,
+    SSLConnection: redis.SSLConnection,
+    UnixDomainSocketConnection: redis.UnixDomainSocketConnection,
+}
+"""What can be copied, and the same for a thread."""
+_MANAGED_KINDS = {SentinelManagedConnection: redis.asyncio.Connection, SentinelManagedSSLConnection: SSLConnection}
+
+
+class Wire(Protocol):
+    """A connection, as whoever opens it sees it."""
+
+    def abort(self, reason: str) -> None:
+        """End it at once."""
 
 
 class Endpoint:
-    """Opens connections to one Redis address.
+    """Opens connections to one Redis address, or to the master that sentinels name.
 
     After a failed attempt, others are refused for a second or two without touching the network: with twenty
     links in a process a dead server still sees one attempt a second.
@@ -30,34 +55,44 @@ class Endpoint:
         options: connection options in redis-py's words.
         connect_timeout: seconds for one attempt.
         client_name: what CLIENT LIST shows, before the name of the link.
+        sentinels: where to ask for the master, each time; host and port in `options` then mean nothing.
+
+    Raises:
+        ConfigurationError: a certificate cannot be read.
     """
 
-    def __init__(self, options: Mapping[str, Any], *, connect_timeout: float, client_name: str) -> None:
-        self._options = dict(options)
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        *,
+        connect_timeout: float,
+        client_name: str,
+        sentinels: SentinelGroup | None = None,
+    ) -> None:
+        self._options = {"connection_class": redis.asyncio.Connection, **options}
         self._connect_timeout = connect_timeout
         self._client_name = client_name
+        self._sentinels = Sentinels(sentinels, connect_timeout=connect_timeout) if sentinels is not None else None
+        self._masters: dict[Wire, Address] = {}
         self._attempt = asyncio.Lock()
         self._failures = 0
         self._closed_until = 0.0
         self._last_error = ""
-        self._ssl = self._ssl_context()
+        self._tls = tls_context(self._options)
 
     @classmethod
     def from_url(cls, url: str, *, connect_timeout: float, client_name: str) -> "Endpoint":
-        """Read a `redis://`, `rediss://` or `unix://` address.
+        """Read a `redis://`, `rediss://`, `unix://` or `redis+sentinel://` address.
 
         Raises:
             ConfigurationError: the address cannot be read.
         """
-        try:
-            options = _copied(parse_url(url))
-        except ValueError:
-            # The parser's own words may quote a piece of the password.
-            raise ConfigurationError(
-                "the Redis URL cannot be read: it is redis://[user:password@]host[:port][/database],"
-                " with / : @ in a password written as %2F %3A %40"
-            ) from None
-        return cls(options, connect_timeout=connect_timeout, client_name=client_name)
+        sentinels: SentinelGroup | None = None
+        if url.startswith(SCHEME):
+            sentinels, options = read_sentinel_url(url)
+        else:
+            options = _read_url(url)
+        return cls(_copied(options), connect_timeout=connect_timeout, client_name=client_name, sentinels=sentinels)
 
     @classmethod
     def from_client(cls, client: "redis.asyncio.Redis", *, connect_timeout: float, client_name: str) -> "Endpoint":
@@ -73,14 +108,14 @@ class Endpoint:
             )
         pool = getattr(client, "connection_pool", None)
         kind = getattr(pool, "connection_class", None)
-        if pool is None or kind not in (redis.asyncio.Connection, SSLConnection, UnixDomainSocketConnection):
-            raise ConfigurationError(
-                f"a client of {getattr(kind, '__name__', type(client).__name__)} cannot be copied:"
-                " give Sidelong the URL instead"
-            )
-        options = _copied(pool.connection_kwargs)
-        options["connection_class"] = kind
-        return cls(options, connect_timeout=connect_timeout, client_name=client_name)
+        sentinels: SentinelGroup | None = None
+        if isinstance(pool, SentinelConnectionPool) and kind in _MANAGED_KINDS:
+            sentinels = _group_of(pool)
+            kind = _MANAGED_KINDS[kind]
+        if pool is None or kind not in _KINDS:
+            raise _cannot_be_copied(getattr(kind, "__name__", type(client).__name__))
+        options = {**_copied(pool.connection_kwargs), "connection_class": kind}
+        return cls(options, connect_timeout=connect_timeout, client_name=client_name, sentinels=sentinels)
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.address}>"
@@ -89,21 +124,24 @@ class Endpoint:
     def address(self) -> str:
         """The address without credentials, for logs."""
         database = self._options.get("db") or 0
+        if self._sentinels is not None:
+            return f"{SCHEME}{self._sentinels.address}/{self._sentinels.service}/{database}"
         if "path" in self._options:
             return f"unix://{self._options['path']}?db={database}"
-        scheme = "rediss" if self._ssl else "redis"
-        return f"{scheme}://{self._host}:{self._port}/{database}"
+        host, port = self._own_address
+        return f"{'rediss' if self._tls else 'redis'}://{f'[{host}]' if ':' in host else host}:{port}/{database}"
 
     @property
-    def _host(self) -> str:
-        return str(self._options.get("host") or "localhost")
-
-    @property
-    def _port(self) -> int:
-        return int(self._options.get("port") or 6379)
+    def has_tls(self) -> bool:
+        """True where connections are encrypted."""
+        return self._tls is not None
 
     async def connect(self, protocol: Callable[[], asyncio.Protocol], greet: Callable[[], Awaitable[None]]) -> None:
         """Open one connection and run its handshake.
+
+        Args:
+            protocol: returns a `Wire`.
+            greet: the handshake.
 
         Raises:
             Unavailable: it could not be opened, or an attempt failed a moment ago.
@@ -114,85 +152,128 @@ class Endpoint:
                 raise Unavailable(f"no connection to Redis at {self.address}: {self._last_error}")
             try:
                 async with asyncio.timeout(self._connect_timeout):
-                    await self._create(loop, protocol)
+                    made, address = await self._create(loop, protocol)
                     await greet()
             except Exception as error:
                 # A credential provider may raise anything, and an end of the worker is no answer to that.
                 self._failures += 1
-                self._last_error = self._told(error)
+                self._last_error = explained(error, within=self._connect_timeout, secrets=secrets(self._options))
                 pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.2 ** min(self._failures - 1, 10))
                 self._closed_until = loop.time() + pause * random.uniform(1.0, 1.2)
+                if self._sentinels is not None:
+                    self._sentinels.distrust()
                 raise Unavailable(f"no connection to Redis at {self.address}: {self._last_error}") from None
             self._failures = 0
+            if self._sentinels is not None:
+                self._leave_others(address)
+                self._masters[made] = address
+                self._sentinels.watch(self._leave_others)
+
+    def released(self, wire: Wire) -> None:
+        """Take note that a connection has ended."""
+        if self._masters.pop(wire, None) is not None and not self._masters and self._sentinels is not None:
+            self._sentinels.unwatch()
 
     async def greeting(self, link_name: str) -> list[tuple[str | int, ...]]:
         """Return the commands that open a session."""
         commands: list[tuple[str | int, ...]] = []
-        if credentials := await self._credentials():
-            commands.append(("AUTH", *credentials))
+        if login := await credentials(self._options):
+            commands.append(("AUTH", *login))
         commands.append(("CLIENT", "SETNAME", f"{self._client_name}:{link_name}"))
         if database := self._options.get("db"):
             commands.append(("SELECT", int(database)))
         commands.append(("CLIENT", "ID"))
+        if self._sentinels is not None:
+            # A sentinel that was away may name the master of yesterday.
+            commands.append(("ROLE",))
         return commands
 
     def blocking_client(self, *, timeout: float) -> "redis.Redis":
         """Return a client for a thread: one connection, short waits, and no retries of its own."""
-        options = {key: value for key, value in self._options.items() if key != "connection_class"}
-        kind: Any = redis.Connection
-        if "path" in options:
-            kind = redis.UnixDomainSocketConnection
-        elif self._ssl:
-            kind = redis.SSLConnection
-        pool = redis.ConnectionPool(
-            connection_class=kind,
-            **options,
-            protocol=2,
-            socket_timeout=timeout,
-            socket_connect_timeout=self._connect_timeout,
-            retry=Retry(NoBackoff(), 0),
-            client_name=f"{self._client_name}:beat",
-        )
+
+        def named(connection: Any) -> None:
+            connection.on_connect()
+            # A convenience that an ACL may forbid.
+            connection.send_command("CLIENT", "SETNAME", f"{self._client_name}:beat")
+            with suppress(ResponseError):
+                connection.read_response()
+
+        options = {
+            **self._options,
+            "connection_class": _KINDS[self._options["connection_class"]],
+            "protocol": 2,
+            "socket_timeout": timeout,
+            "retry": Retry(NoBackoff(), 0),
+            "redis_connect_func": named,
+        }
+        if self._sentinels is not None:
+            return self._sentinels.blocking_client(options, connect_timeout=self._connect_timeout)
+        pool = redis.ConnectionPool(**options, socket_connect_timeout=self._connect_timeout)
         return redis.Redis(connection_pool=pool)
 
-    def _told(self, error: Exception) -> str:
-        """Return what may be logged of a failed attempt."""
-        if isinstance(error, TimeoutError) and not str(error):
-            return f"no answer within {self._connect_timeout:g} s"
-        if isinstance(error, (OSError, Unavailable)):
-            return str(error) or type(error).__name__
-        text = f"{type(error).__name__}: {error}"
-        secrets = (str(self._options.get(name) or "") for name in ("password", "username"))
-        return type(error).__name__ if any(secret and secret in text for secret in secrets) else text
+    async def _create(
+        self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.Protocol]
+    ) -> tuple[Wire, Address]:
+        if self._failures:
+            # The certificates may have been renewed since.
+            self._tls = tls_context(self._options)
+        if path := self._options.get("path"):
+            _, made = await loop.create_unix_connection(protocol, path)
+            return cast("Wire", made), (path, 0)
+        address = self._own_address if self._sentinels is None else await self._sentinels.master()
+        _, made = await loop.create_connection(
+            protocol, *address, ssl=self._tls, server_hostname=address[0] if self._tls else None
+        )
+        return cast("Wire", made), address
 
-    async def _create(self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.Protocol]) -> None:
-        if "path" in self._options:
-            await loop.create_unix_connection(protocol, self._options["path"])
-        else:
-            await loop.create_connection(
-                protocol,
-                self._host,
-                self._port,
-                ssl=self._ssl,
-                server_hostname=self._host if self._ssl else None,
-            )
+    def _leave_others(self, master: Address) -> None:
+        """Drop the connections to another master: a job given to one that was replaced would be lost."""
+        for wire, address in list(self._masters.items()):
+            if address != master:
+                wire.abort("the sentinels name another master")
 
-    async def _credentials(self) -> tuple[str, ...]:
-        provider: CredentialProvider | None = self._options.get("credential_provider")
-        if provider is not None:
-            return tuple(await provider.get_credentials_async())
-        password = self._options.get("password")
-        username = self._options.get("username")
-        if password is None and username is None:
-            return ()
-        return (str(username), str(password or "")) if username else (str(password),)
+    @property
+    def _own_address(self) -> Address:
+        return str(self._options.get("host") or "localhost"), int(self._options.get("port") or 6379)
 
-    def _ssl_context(self) -> ssl.SSLContext | None:
-        kind = self._options.get("connection_class")
-        if kind is None or not issubclass(kind, SSLConnection):
-            return None
-        options = {key: value for key, value in self._options.items() if key.startswith("ssl_")}
-        return SSLConnection(host=self._host, port=self._port, **options).ssl_context.get()
+
+def _read_url(url: str) -> dict[str, Any]:
+    """Return what redis-py reads in an address, and refuse what it would pass over in silence."""
+    try:
+        options: dict[str, Any] = {**parse_url(url)}
+        path = unquote(urlsplit(url).path).strip("/")
+    except ValueError:
+        # The parser's own words may quote a piece of the password.
+        raise ConfigurationError(
+            "the Redis URL cannot be read: it is redis://[user:password@]host[:port][/database],"
+            " with / : @ in a password written as %2F %3A %40"
+        ) from None
+    if "path" not in options and path and not (path.isascii() and path.isdigit()):
+        raise ConfigurationError(
+            "the Redis URL cannot be read: what follows the host must be the number of a database, as in"
+            " redis://host:6379/0, and a / in a password must be written as %2F"
+        )
+    if any(name.startswith("ssl_") for name in options) and options.get("connection_class") is not SSLConnection:
+        raise ConfigurationError("the Redis URL has ssl_... options: for TLS it must begin with rediss://")
+    return options
+
+
+def _group_of(pool: SentinelConnectionPool) -> SentinelGroup:
+    if not pool.is_master:
+        raise ConfigurationError("a client of replicas cannot be copied: give Sidelong one made by Sentinel.master_for")
+    pools = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]
+    kind = pools[0].connection_class
+    if kind not in (redis.asyncio.Connection, SSLConnection):
+        raise _cannot_be_copied(kind.__name__)
+    return SentinelGroup(
+        hosts=tuple((str(each.connection_kwargs["host"]), int(each.connection_kwargs["port"])) for each in pools),
+        service=pool.service_name,
+        options={**_copied(pools[0].connection_kwargs), "connection_class": kind},
+    )
+
+
+def _cannot_be_copied(name: str) -> ConfigurationError:
+    return ConfigurationError(f"a client of {name} cannot be copied: give Sidelong the URL instead")
 
 
 def _copied(options: Mapping[str, Any]) -> dict[str, Any]:

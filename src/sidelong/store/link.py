@@ -18,6 +18,7 @@ from typing import Any, Protocol, cast
 import hiredis
 
 from sidelong.errors import Refused, ReplyLost, StoreError, Unavailable
+from sidelong.store.connect_faults import hung_up, refused
 from sidelong.store.endpoint import Endpoint
 
 Word = str | bytes | int | float
@@ -155,6 +156,10 @@ class RedisLink:
         if wire is not None:
             await wire.close()
 
+    def released(self, wire: "_Wire") -> None:
+        """Take note that a connection of this link has ended."""
+        self._endpoint.released(wire)
+
     def _drop_if_demoted(self, wire: "_Wire", answer: Refused) -> None:
         if answer.code in _DEMOTED:
             wire.abort(str(answer))
@@ -202,17 +207,18 @@ class RedisLink:
                 answer = await wire.send(command)
                 if type(answer) is Refused:
                     refusal = answer
-                    # Names and numbers are conveniences that an ACL may forbid; the rest is needed.
-                    if command[0] != "CLIENT":
-                        raise Unavailable(f"Redis refused {command[0]}: {answer}")
+                    # An ACL may forbid names, numbers and roles; the rest is needed.
+                    if command[0] not in ("CLIENT", "ROLE") or answer.code == "NOAUTH":
+                        raise Unavailable(refused(str(command[0]), answer))
                 elif command[:2] == ("CLIENT", "ID"):
                     self._client_id = answer
+                elif command[0] == "ROLE" and answer[0] != b"master":
+                    raise Unavailable("what the sentinels name is no master now; a failover may be under way")
         except BaseException as error:
             is_cut = isinstance(error, ReplyLost) or wire.is_broken
             wire.abort("the handshake failed")
             if is_cut and isinstance(error, StoreError):
-                # A full server says so in answer to whatever comes first, and hangs up.
-                raise Unavailable(f"Redis hung up during the handshake: {refusal or error}") from None
+                raise Unavailable(hung_up(error, refusal, has_tls=self._endpoint.has_tls)) from None
             raise
 
 
@@ -347,6 +353,7 @@ class _Wire(asyncio.Protocol):
 
     def _break(self, reason: str) -> None:
         self.is_broken = True
+        self._link.released(self)
         unsent = len(self._outbox)
         self._outbox.clear()
         if self._watch is not None:

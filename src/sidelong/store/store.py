@@ -19,11 +19,13 @@ from sidelong.store.processes import Heart, Owners
 from sidelong.store.pusher import Pusher
 from sidelong.store.queues import CapsuleQueues
 from sidelong.store.scripts import Scripts
+from sidelong.store.sentinel_url import SCHEME
 from sidelong.store.sets import TimedSets
 
 logger = logging.getLogger("sidelong.store")
 
 _MEMORY = "memory://"
+_SCHEMES = ("redis://", "rediss://", "unix://", SCHEME)
 _Place = tuple[int, asyncio.AbstractEventLoop]
 """A process id and an event loop that turns in it."""
 
@@ -170,8 +172,8 @@ class Store:
         config = self.config
         if self._client is not None:
             return Endpoint.from_client(self._client, connect_timeout=config.connect_timeout, client_name="sidelong")
-        if not config.redis_url.startswith(("redis://", "rediss://", "unix://")):
-            raise ConfigurationError(f"the Redis URL must begin with redis://, rediss://, unix:// or {_MEMORY}")
+        if not config.redis_url.startswith(_SCHEMES):
+            raise ConfigurationError(f"the Redis URL must begin with {', '.join(_SCHEMES)} or {_MEMORY}")
         return Endpoint.from_url(config.redis_url, connect_timeout=config.connect_timeout, client_name="sidelong")
 
     def _forget_closed_loops(self) -> None:

@@ -271,7 +271,7 @@ async def test_a_wrong_password_is_told_without_the_password(start_redis, new_li
     with pytest.raises(Unavailable) as caught:
         await link.call("PING")
 
-    assert "AUTH" in str(caught.value)
+    assert "correct user and password" in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
 
@@ -404,7 +404,7 @@ async def test_speaks_tls_and_checks_the_certificate(tls_port: int, certificate,
     wary = new_link(f"rediss://localhost:{tls_port}/0")
 
     assert await trusting.call("PING") == b"PONG"
-    with pytest.raises(Unavailable, match="certificate verify failed"):
+    with pytest.raises(Unavailable, match="ssl_ca_certs"):
         await wary.call("PING")
     await trusting.close()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 import redis
 import redis.asyncio
+from redis.asyncio.sentinel import Sentinel
 
 from sidelong.core.config import Config
 from sidelong.errors import ConfigurationError, StoreError, Unavailable
@@ -188,12 +189,6 @@ async def test_a_url_may_carry_options_meant_for_clients(redis_server: Database,
     heart.close()
 
 
-def _sentinel() -> object:
-    from redis.asyncio.sentinel import Sentinel
-
-    return Sentinel([("127.0.0.1", 1)]).master_for("master")
-
-
 class Odd(redis.asyncio.Connection):
     pass
 
@@ -201,22 +196,35 @@ class Odd(redis.asyncio.Connection):
 @pytest.mark.parametrize(
     "make",
     [
-        _sentinel,
+        lambda: Sentinel([("127.0.0.1", 1)]).slave_for("master"),
         lambda: redis.asyncio.Redis(connection_pool=redis.asyncio.ConnectionPool(connection_class=Odd)),
         lambda: redis.Redis(),
         lambda: redis.asyncio.RedisCluster(host="127.0.0.1", port=1),
         object,
     ],
-    ids=["sentinel", "own connection class", "blocking", "cluster", "something else"],
+    ids=["replicas", "own connection class", "blocking", "cluster", "something else"],
 )
 def test_a_client_that_cannot_be_copied_is_refused_in_a_sentence(make: Callable[[], object]):
-    with pytest.raises(ConfigurationError, match="give Sidelong the URL"):
+    with pytest.raises(ConfigurationError, match="give Sidelong"):
         Store(Config(), make())
 
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://user:hunter/2@host:6379/0", "http://:hunter2@host", "redis://:hunter2@host:99999999/0", "hunter2"],
+    [
+        "redis://user:hunter/2@host:6379/0",
+        "redis://user:12/hunter@host:6379/0",
+        "http://:hunter2@host",
+        "redis://:hunter2@host:99999999/0",
+        "hunter2",
+        "redis://:hunter2@host/main",
+        "redis://:hunter2@host/0?ssl_ca_certs=/ca.pem",
+        "rediss://:hunter2@host/0?ssl_ca_certs=/no/such/file",
+        "rediss://:hunter2@host/0?ssl_no_such_option=1",
+        "rediss://:hunter2@host/0?ssl_cert_reqs=perhaps",
+        "unix:///run/redis.sock?db=hunter2",
+        "redis+sentinel://:hunter2@host/main?sentinal_password=hunter2",
+    ],
 )
 def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str):
     with pytest.raises(ConfigurationError) as caught:
@@ -231,7 +239,12 @@ def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str):
     [
         ("redis://user:hunter2@host:1234/5", "redis://host:1234/5"),
         ("redis://host", "redis://host:6379/0"),
+        ("redis://:hunter2@[::1]:1234", "redis://[::1]:1234/0"),
         ("unix:///run/redis.sock?db=2&password=hunter2", "unix:///run/redis.sock?db=2"),
+        (
+            "redis+sentinel://user:hunter2@h1,[::1]:2/main/3?sentinel_password=hunter2",
+            "redis+sentinel://h1:26379,[::1]:2/main/3",
+        ),
     ],
 )
 def test_addresses_are_shown_without_credentials(url: str, address: str):
