@@ -8,13 +8,13 @@ from pathlib import Path
 
 import redis
 
-from benchmarks import drain, enqueue, latency
+from benchmarks import drain, enqueue, job_log, latency
 from benchmarks.report import document, table
 from benchmarks.rounds import Result, contestants, play
 from benchmarks.server import NoServerError, running_server
 from benchmarks.workload import Workload
 
-WORKLOADS: dict[str, Workload] = {each.WORKLOAD.name: each.WORKLOAD for each in (drain, enqueue, latency)}
+WORKLOADS: dict[str, Workload] = {each.WORKLOAD.name: each.WORKLOAD for each in (drain, enqueue, job_log, latency)}
 _ROUNDS = 5
 
 

@@ -29,7 +29,7 @@ async def measure(settings: Settings) -> Measures:
     called = 0
     began = cpu_began = ended = cpu_ended = 0.0
     all_called = asyncio.Event()
-    app = Sidelong(settings["url"])
+    app = Sidelong(settings["url"], **settings.get("app", {}))
 
     @app.job(name=JOB)
     async def noop(number: int) -> None:

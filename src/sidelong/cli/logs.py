@@ -16,6 +16,19 @@ from sidelong.settings import LogSurroundings, log_surroundings
 class LogHandler(logging.StreamHandler[TextIO]):
     """Writes to a stream; what it cannot write is lost, and nobody hears of it but this stream."""
 
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._flushes_itself = getattr(stream, "line_buffering", False)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; one that belongs to a line-buffered stream is on its way by then."""
+        try:
+            self.stream.write(f"{self.format(record)}\n")
+            if not self._flushes_itself:
+                self.stream.flush()
+        except Exception:
+            self.handleError(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Tell of a failure where that is possible; a log must never cost a job."""
         with suppress(Exception):

@@ -7,6 +7,8 @@ _SHOWN = 200
 
 def shown(value: Any) -> str:
     """Return a value as one short line without control characters: it may hold anything."""
+    if type(value) is str and len(value) <= _SHOWN and value.isprintable():
+        return value
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     text = str(value)

@@ -82,7 +82,8 @@ def _tell(to: logging.Logger, level: int, text: str, item: dict[str, Any], **mor
     # Handlers may be anybody's: one that raises must neither fail a job nor undo what it did.
     with suppress(Exception):
         fields = {"class": shown(payload.job_class(item)), "jid": shown(item.get("jid")), **more}
-        to.log(level, LogMessage(text, fields))
+        # Made here, for the search of the caller would take as long as all else: it is always this line.
+        to.handle(logging.LogRecord(to.name, level, __file__, 0, LogMessage(text, fields), None, None))
 
 
 def _elapsed(seconds: float) -> Seconds:

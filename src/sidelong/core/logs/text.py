@@ -10,6 +10,8 @@ from sidelong.core.logs.message import fields_of, lines_of, text_of
 from sidelong.core.logs.timestamp import local_time, utc
 
 _INDENT: Final = "    "
+_COLUMN: Final = 30
+"""How wide short messages are in the pretty format, so that what stands behind them is aligned."""
 _RESET: Final = "\x1b[0m"
 _DIM: Final = "\x1b[2m"
 _COLOURS: Final = (
@@ -64,7 +66,9 @@ class PrettyFormatter(logging.Formatter):
         at = f"{self._dim}{local_time(record.created)}{self._reset} " if self._timestamps else ""
         level = f"{self._colour(record.levelno)}{_SHORT.get(record.levelname, record.levelname):<5}{self._reset}"
         origin = f"{escaped(record.name)} {context}" if context else escaped(record.name)
-        return _with_lines(record, f"{at}{level} {_message(record, context)}  {self._dim}{origin}{self._reset}")
+        return _with_lines(
+            record, f"{at}{level} {_message(record, context):<{_COLUMN}}  {self._dim}{origin}{self._reset}"
+        )
 
     def _colour(self, level: int) -> str:
         return next((colour for least, colour in self._colours if level >= least), "")
