@@ -154,6 +154,7 @@ class Fetcher:
             if self._ended.is_set:
                 return
             self._parked.add(link)
+            logger.debug("waiting for queue %s", self._queues.names[place])
             try:
                 raw = await self._queues.park(link, place, self._park_for)
             except StoreError as error:

@@ -221,6 +221,7 @@ class Heartbeat:
     # On the event loop.
 
     def _succeed(self, answer: BeatAnswer) -> None:
+        logger.debug("heartbeat answered after %.1f ms", self._rtt_us / 1000)
         if not self._first.done():
             self._first.set_result(answer)
         else:

@@ -84,6 +84,7 @@ class Life:
         """
         try:
             await self.heartbeat.start()
+            logger.debug("registered as %s", self.identity)
             started()
             self._setup.emit("heartbeat")
             async with anyio.create_task_group() as services:

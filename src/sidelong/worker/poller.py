@@ -215,7 +215,9 @@ class Poller:
                 logger.error("%s of %s went to the dead set instead of a queue", counted(count, "due job"), name)
             elif result == "drop":
                 logger.info("%s of %s ended here: stopped by client middleware", counted(count, "due job"), name)
-            elif result not in _MOVED:
+            elif result in _MOVED:
+                logger.debug("%s of %s moved to their queues", counted(count, "due job"), name)
+            else:
                 logger.error(
                     "%s of %s cannot be moved and must wait a little more: %s", counted(count, "due job"), name, result
                 )

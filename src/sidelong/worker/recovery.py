@@ -108,6 +108,7 @@ class Recovery:
         missing = [] if self._identity in sighting.missing else sighting.missing
         self._missing_since = {who: self._missing_since.get(who, now) for who in missing}
         dead = [who for who in missing if now - self._missing_since[who] >= self._config.recovery_grace]
+        logger.debug("looked for dead workers: %d without a lease, %d of them dead", len(missing), len(dead))
         due = dict.fromkeys((*dead, *sighting.holding))
         self._unreadable = {place for place in self._unreadable if place[0] in due}
         for identity in due:

@@ -14,7 +14,7 @@ from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.logs.message import LogMessage
-from sidelong.core.middleware import Chain
+from sidelong.core.middleware import Chain, Middleware
 from sidelong.errors import StoreError
 from sidelong.store.store import Store
 from sidelong.worker import stacks
@@ -227,6 +227,7 @@ class Worker:
     def _begin(self) -> "asyncio.Task[None]":
         if self._course is not None:
             raise RuntimeError("a worker runs once: make another one with app.worker()")
+        logger.debug("server middleware, outermost first: %s", ", ".join(map(_name, self._chain)) or "none")
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.create_future()
         self._course = self._loop.create_task(self._live(self._setup()), name="sidelong-worker")
@@ -340,6 +341,10 @@ class Worker:
         task = self._loop.create_task(self._hooks.emit(event))
         self._handlers[event] = task
         task.add_done_callback(lambda _: self._handlers.pop(event))
+
+
+def _name(middleware: Middleware) -> str:
+    return str(getattr(middleware, "__qualname__", type(middleware).__name__))
 
 
 def _log_fault(course: "asyncio.Task[None]") -> None:
