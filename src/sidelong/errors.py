@@ -3,7 +3,7 @@
 SidelongError
 ├── ConfigurationError      (ValueError)   a setting, URL or option that cannot work
 ├── JobDefinitionError      (TypeError)    a function or class that cannot be a job
-├── ArgumentError           (TypeError)    an argument that JSON cannot carry
+├── ArgumentError           (TypeError)    an argument that JSON cannot carry, or that does not fit
 ├── InvalidPayloadError     (ValueError)   a payload that is not a job
 ├── PayloadTooLargeError    (ValueError)   a payload above the limit
 ├── PushError                              a push that did not plainly succeed
@@ -33,7 +33,7 @@ class JobDefinitionError(SidelongError, TypeError):
 
 
 class ArgumentError(SidelongError, TypeError):
-    """An argument cannot travel as JSON; the message names its path, as in `args[0]["when"]`."""
+    """An argument cannot travel as JSON, or does not fit its annotation: where it is given, or found in a payload."""
 
 
 class InvalidPayloadError(SidelongError, ValueError):

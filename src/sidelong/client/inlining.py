@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sidelong.client.client import Client
@@ -15,6 +15,7 @@ async def run_inline(
     client: Client,
     server_chain: Chain,
     target: Callable[[], Callable[..., Any]],
+    convert: Callable[[list[Any]], Sequence[Any]],
     *,
     is_async: bool,
 ) -> Any:
@@ -25,6 +26,7 @@ async def run_inline(
         client: runs the client middleware and checks what may travel.
         server_chain: the server middleware.
         target: returns what to call.
+        convert: makes what it takes of the payload's arguments.
         is_async: whether to await the call here; otherwise it runs in a thread.
     """
     payload = await client.rehearse(item)
@@ -34,8 +36,8 @@ async def run_inline(
 
     async def perform(job: dict[str, Any]) -> Any:
         nonlocal result
-        call = target()
-        result = call(*job["args"]) if is_async else await asyncio.to_thread(call, *job["args"])
+        call, args = target(), convert(job["args"])
+        result = call(*args) if is_async else await asyncio.to_thread(call, *args)
         if inspect.isawaitable(result):
             result = await result
         return result

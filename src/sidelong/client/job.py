@@ -17,7 +17,7 @@ from sidelong.client.sync import SyncClient, SyncJob
 from sidelong.core.identity import new_jid
 from sidelong.core.middleware import Chain
 from sidelong.core.options import JobOptions, has_containers, refuse_local
-from sidelong.errors import JobDefinitionError
+from sidelong.errors import ArgumentError, JobDefinitionError
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
@@ -67,7 +67,7 @@ class Job(Generic[P, R]):
         is_method = create is not None and not isinstance(
             inspect.getattr_static(create, "perform", None), staticmethod | classmethod
         )
-        self._signature = Signature(function, name, is_method=is_method)
+        self._signature = Signature(function, name, is_method=is_method, is_typed=options.typed)
         self._set_options(options)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -183,7 +183,9 @@ class Job(Generic[P, R]):
             Exception: whatever the job or a middleware raises; nothing is retried.
         """
         item = self._new_item(self._signature.bind(args, kwargs))
-        return await run_inline(item, self._client, self._server_chain, self.target, is_async=self.is_async)
+        return await run_inline(
+            item, self._client, self._server_chain, self.target, self.convert, is_async=self.is_async
+        )
 
     def bind(self, args: Sequence[Any]) -> list[Any]:
         """Return positional arguments as payloads carry them.
@@ -192,6 +194,14 @@ class Job(Generic[P, R]):
             TypeError: they do not fit the signature.
         """
         return self._signature.bind(tuple(args), {})
+
+    def convert(self, args: list[Any]) -> Sequence[Any]:
+        """Return the arguments of a payload as the function takes them.
+
+        Raises:
+            ArgumentError: one does not fit the annotation of its parameter.
+        """
+        return self._signature.convert(args)
 
     def cut(
         self,
@@ -246,7 +256,8 @@ class Job(Generic[P, R]):
                 f"not {type(element).__name__}"
             )
         except TypeError as error:
-            raise TypeError(f"element {index}: {error}") from None
+            kind = ArgumentError if isinstance(error, ArgumentError) else TypeError
+            raise kind(f"element {index}: {error}") from error.__cause__
 
     def _set_options(self, options: JobOptions) -> None:
         self.options = options

@@ -1,9 +1,10 @@
-"""Bind a call to a job's parameters, so that a wrong one fails where it is made."""
+"""Bind a call to a job's parameters, so that a wrong argument fails where it is given."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sidelong.client.argument_types import ArgumentTypes
 from sidelong.errors import JobDefinitionError
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -16,12 +17,15 @@ class Signature:
         function: what the job runs.
         name: how messages call the job.
         is_method: leaves out the first parameter, `self`.
+        is_typed: whether arguments are converted as the parameters are annotated.
 
     Raises:
-        JobDefinitionError: a parameter can only be given by keyword.
+        JobDefinitionError: a parameter can only be given by keyword, or is annotated with what JSON cannot become.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, *, is_method: bool = False) -> None:
+    def __init__(
+        self, function: Callable[..., Any], name: str, *, is_method: bool = False, is_typed: bool = True
+    ) -> None:
         self._name = name
         try:
             signature = inspect.signature(function)
@@ -36,17 +40,30 @@ class Signature:
                 del parameters[0]
         for parameter in parameters:
             self._refuse_keyword_only(parameter)
+        self._types = ArgumentTypes(name, function, parameters) if is_typed else None
         self._signature = signature.replace(parameters=parameters)
         positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
         self._least = sum(parameter.default is inspect.Parameter.empty for parameter in positional)
         self._most = len(positional) if len(positional) == len(parameters) else float("inf")
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
-        """Return the arguments as a positional list; defaults that were not given are left out at the end.
+        """Return the arguments as payloads carry them: a list, without defaults at the end that were not given.
 
         Raises:
-            TypeError: the arguments do not fit the parameters.
+            TypeError: the arguments do not fit the parameters, or not their annotations (`ArgumentError`).
         """
+        bound = self._bound(args, kwargs)
+        return bound if self._types is None else self._types.encode(bound)
+
+    def convert(self, args: list[Any]) -> Sequence[Any]:
+        """Return the arguments of a payload as the job takes them.
+
+        Raises:
+            ArgumentError: one does not fit its annotation.
+        """
+        return args if self._types is None else self._types.decode(args)
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
         # Nearly every call gives its arguments by position; a full `bind` costs more than the whole push.
         if not kwargs and self._least <= len(args) <= self._most:
             return list(args)

@@ -182,5 +182,5 @@ def _faults(value: Any, path: str, room: int) -> Iterator[str]:
     elif value is not None and kind is not bool:
         yield (
             f"{path} is a {kind.__qualname__}: only None, bool, int, float, str, list and dict survive JSON,"
-            " and subclasses of them do not"
+            " and subclasses of them do not; a job's parameter may be annotated with another type"
         )

@@ -109,7 +109,7 @@ class Executor:
     def _in_loop(self, job: AnyJob) -> Step:
         async def perform(item: dict[str, Any]) -> Any:
             # Read here, inside the middleware: it may have changed them.
-            return await job.target()(*payload.arguments(item))
+            return await job.target()(*job.convert(payload.arguments(item)))
 
         return perform
 
@@ -117,7 +117,7 @@ class Executor:
         async def perform(item: dict[str, Any]) -> Any:
             target, args = job.target(), payload.arguments(item)
             delivery.is_in_thread = True
-            future = self._threads.start(lambda: target(*args), f"{job.name} {item['jid']}")
+            future = self._threads.start(lambda: target(*job.convert(args)), f"{job.name} {item['jid']}")
             result, error = await future
             delivery.is_in_thread = False
             if error is not None:
