@@ -86,6 +86,33 @@ async def by_name() -> None:
     await app.enqueue(5)  # error
 
 
+def without_an_event_loop() -> None:
+    assert_type(send.sync.enqueue(1), JobRef | None)
+    assert_type(send.sync.enqueue_in(timedelta(hours=1), 1, name="y"), JobRef | None)
+    send.sync.enqueue_at(datetime.now(UTC), 1)
+    assert_type(send.sync.enqueue_many([(1,), (2, "y")], spread=60), list[JobRef | None])
+    assert_type(send.sync.with_options(queue="low", custom=1).enqueue(1), JobRef | None)
+    send.with_options(queue="low").sync.enqueue(1)
+    assert_type(CompleteOrder.sync.enqueue(order_id=1), JobRef | None)
+    CompleteOrder.sync.enqueue_in(60, 1, "y")
+    CompleteOrder().sync.enqueue(1)
+    Sweep.sync.enqueue()
+    assert_type(app.sync.enqueue("HardJob", 1, queue="ruby"), JobRef | None)
+    assert_type(app.sync.client.push({"class": "HardJob", "args": [1]}), str | None)
+    assert_type(app.sync.client.push_bulk({"class": "HardJob", "args": [[1]]}), list[str | None])
+
+    send.sync.enqueue("1")  # error
+    send.sync.enqueue_in("soon", 1)  # error
+    send.sync.enqueue_at(datetime.now(UTC))  # error
+    send.sync.enqueue_many([1, 2])  # error
+    send.sync.with_options(queue="low").enqueue("1")  # error
+    send.sync.with_options(queue=5)  # error
+    send.with_options(queue="low").sync.enqueue("1")  # error
+    CompleteOrder.sync.enqueue("1")  # error
+    Sweep.sync.enqueue(1)  # error
+    app.sync.enqueue(5)  # error
+
+
 async def calls() -> None:
     assert_type(await send(1), str)
     assert_type(resize(1, 2.0), bytes)
