@@ -48,22 +48,40 @@ class Retries:
             error: what was raised.
         """
         item = payload.parse(delivery.raw)
-        if not isinstance(error, Discard | Kill | RetryIn):
-            # Those three are decisions of the job, not errors.
-            await self._hooks.report_error(error, {"context": "job", "job": item, "queue": delivery.queue})
+        # Those three are decisions of the job, not errors.
+        is_told = not isinstance(error, Discard | Kill | RetryIn)
+        # What another attempt may heal is told once there is none.
+        is_told_now = is_told and not _is_one_of(error, self._transient(job))
+        if is_told_now:
+            await self._tell(delivery, item, error)
+        decision = await self._decision(delivery, item, job, error)
+        if isinstance(decision, Retry):
+            return decision
+        if is_told and not is_told_now:
+            await self._tell(delivery, payload.parse(delivery.raw), error)
+        return await (self._drop(item, error) if isinstance(decision, Discard) else self._die(item, job, error))
+
+    async def _decision(
+        self, delivery: Delivery, item: dict[str, Any], job: AnyJob | None, error: BaseException
+    ) -> Retry | Discard | Kill:
         allowed = self._retries_allowed(item, job)
         if isinstance(error, Discard) or allowed is None:
-            return await self._drop(item, error)
+            return Discard()
         count = self._record(delivery, item, error)
         if isinstance(error, Kill) or self._is_exhausted(item, count, allowed):
-            return await self._die(item, job, error)
-        match await self._choice(count, item, job, error):
-            case Discard():
-                return await self._drop(item, error)
-            case Kill():
-                return await self._die(item, job, error)
-            case delay:
-                return Retry(serialization.dumps(item), min(delay, _LONGEST_DELAY))
+            return Kill()
+        choice = await self._choice(count, item, job, error)
+        if isinstance(choice, Discard | Kill):
+            return choice
+        return Retry(serialization.dumps(item), min(choice, _LONGEST_DELAY))
+
+    # Who is told.
+
+    async def _tell(self, delivery: Delivery, item: dict[str, Any], error: BaseException) -> None:
+        await self._hooks.report_error(error, {"context": "job", "job": item, "queue": delivery.queue})
+
+    def _transient(self, job: AnyJob | None) -> tuple[type[Exception], ...]:
+        return self._config.transient if job is None else (*self._config.transient, *job.options.transient)
 
     # Whether there is another attempt.
 
@@ -168,6 +186,19 @@ class Retries:
         else:
             return None
         return encode_backtrace(error, limit)
+
+
+def _is_one_of(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:
+    """Tell whether an exception, or each one of a group, is of these kinds."""
+    left = [error] if kinds else []
+    while left:
+        each = left.pop()
+        if any(kind in type(each).__mro__ for kind in kinds):
+            continue
+        if not isinstance(each, BaseExceptionGroup):
+            return False
+        left.extend(each.exceptions)
+    return bool(kinds)
 
 
 async def _answer(hook: Callable[..., Any], *args: Any) -> Any:
