@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.payloads import JOB
 from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, tell
 from sidelong import Job, Sidelong
 
 _COROUTINES = 50
+_THREADS = 10
 
 Way = Callable[[Job[[int], object], int], Awaitable[object]]
 
@@ -29,7 +31,31 @@ async def many(job: Job[[int], object], jobs: int) -> None:
     await job.enqueue_many((number,) for number in range(jobs))
 
 
-_WAYS: dict[str, Way] = {"one by one": one_by_one, "50 coroutines at once": at_once, "enqueue_many": many}
+async def in_a_thread(job: Job[[int], object], jobs: int) -> None:
+    """Enqueue without an event loop, one by one."""
+    await asyncio.to_thread(_without_a_loop, job, jobs)
+
+
+async def in_threads(job: Job[[int], object], jobs: int) -> None:
+    """Let ten threads without an event loop enqueue, each one by one."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        each = (loop.run_in_executor(pool, _without_a_loop, job, jobs // _THREADS) for _ in range(_THREADS))
+        await asyncio.gather(*each)
+
+
+def _without_a_loop(job: Job[[int], object], jobs: int) -> None:
+    for number in range(jobs):
+        job.sync.enqueue(number)
+
+
+_WAYS: dict[str, Way] = {
+    "one by one": one_by_one,
+    "50 coroutines at once": at_once,
+    "enqueue_many": many,
+    "sync, 1 thread": in_a_thread,
+    "sync, 10 threads": in_threads,
+}
 
 
 async def measure(settings: Settings) -> Measures:
@@ -55,6 +81,8 @@ WORKLOAD = Workload(
         Case("one by one", {"way": "one by one"}, 5_000),
         Case("50 coroutines at once", {"way": "50 coroutines at once"}, 20_000),
         Case("enqueue_many", {"way": "enqueue_many"}, 50_000),
+        Case("sync, 1 thread", {"way": "sync, 1 thread"}, 5_000),
+        Case("sync, 10 threads", {"way": "sync, 10 threads"}, 20_000),
     ),
     measure="jobs/s",
     module="benchmarks.enqueue",

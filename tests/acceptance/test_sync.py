@@ -172,9 +172,7 @@ def test_processes_that_are_spawned_enqueue(tmp_path, redis_server, redis_client
     assert numbers(redis_client) == [0, 1, 2, 3]
 
 
-def test_an_interrupted_wait_leaves_the_push_to_end_with_the_program_and_says_so(
-    tmp_path, redis_server, redis_client
-):
+def test_an_interrupted_wait_leaves_the_push_to_end_with_the_program_and_says_so(tmp_path, redis_server, redis_client):
     program = """
     import asyncio
 
