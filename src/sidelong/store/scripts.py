@@ -71,3 +71,4 @@ class Scripts:
         self.leave = Script("leave", has_flags=has_flags)
         self.restore = Script("restore", has_flags=has_flags)
         self.mark = Script("mark", has_flags=has_flags)
+        self.rights = Script("rights", has_flags=has_flags)

@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-import logging
 import math
 import os
 from typing import Self
@@ -11,7 +10,8 @@ import redis.asyncio
 
 from sidelong.core.clock import Clock, SystemClock
 from sidelong.core.config import Config
-from sidelong.errors import ConfigurationError, Refused, StoreError
+from sidelong.errors import ConfigurationError
+from sidelong.store.checks import StartChecks
 from sidelong.store.embedded import EmbeddedLink, embedded_server
 from sidelong.store.endpoint import Endpoint
 from sidelong.store.link import Link, RedisLink
@@ -21,8 +21,6 @@ from sidelong.store.queues import CapsuleQueues
 from sidelong.store.scripts import Scripts
 from sidelong.store.sentinel_url import SCHEME
 from sidelong.store.sets import TimedSets
-
-logger = logging.getLogger("sidelong.store")
 
 _MEMORY = "memory://"
 _SCHEMES = ("redis://", "rediss://", "unix://", SCHEME)
@@ -128,32 +126,15 @@ class Store:
         """See whether this Redis can be worked with.
 
         Raises:
-            StoreError: it is unreachable, too old, or a cluster; the message is one sentence.
+            StoreError: it is not; the message is one sentence that says what to do.
         """
         if self._embedded is not None:
             return
         link = self.link("check")
         try:
-            answer = await link.call("INFO")
-        except Refused as error:
-            if error.code != "NOPERM":
-                raise StoreError(f"Redis at {self.address} cannot be used: {error}") from None
-            logger.warning("INFO is forbidden: the version of Redis cannot be checked")
-            return
+            await StartChecks(link, self.address, self.scripts, self.config, self.clock).run()
         finally:
             await link.close()
-        facts = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
-        if facts.get("cluster_enabled") == "1":
-            raise StoreError(f"Redis at {self.address} is a cluster, which Sidelong does not support")
-        version = facts.get("redis_version", "7.0.0")
-        if int(version.split(".")[0]) < 7:
-            raise StoreError(f"Redis at {self.address} is version {version}; Sidelong needs 7.0 or later")
-        policy = facts.get("maxmemory_policy", "noeviction")
-        if policy != "noeviction":
-            logger.warning(
-                "Redis may evict jobs: its maxmemory-policy is %s, and it must be noeviction for a job queue",
-                policy,
-            )
 
     async def close(self) -> None:
         """Give back the connections of the running event loop."""
