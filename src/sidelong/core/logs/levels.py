@@ -24,24 +24,10 @@ def level_of(item: Mapping[str, Any]) -> int | None:
     return _LEVELS.get(name.lower()) if type(name) is str else None
 
 
-class JobLevelFilter(logging.Filter):
-    """Lets through what the level of the running job allows, and outside such jobs what would have come anyway.
-
-    It belongs on every handler of the root logger: a worker lowers the level of that logger, for as long as a job
-    that asks for it runs, only where nothing can get past such a filter.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether the record may be written."""
-        context = running_context()
-        if context is not None and (level := level_of(context.item)) is not None:
-            return record.levelno >= level
-        usual = ROOT_LEVEL.usual
-        return usual is None or record.levelno >= usual or _has_own_level(record.name)
-
-
 class RootLevel:
     """Lowers the level of the root logger while jobs run that want to log more.
+
+    It does so only where every handler that would get more has a `JobLevelFilter`.
 
     Attributes:
         usual: what its level is otherwise, None while it is not lowered.
@@ -63,6 +49,18 @@ class RootLevel:
         self._wanted[level] -= 1
         self._apply()
 
+    def governs(self, logger: logging.Logger | None) -> bool:
+        """Tell whether a logger takes its level from the root, as none was set on it or between."""
+        while logger is not None and logger is not self._root:
+            if logger.level:
+                return False
+            logger = logger.parent
+        return True
+
+    def logger(self, name: str) -> logging.Logger:
+        """Return a logger below this root."""
+        return self._root.manager.getLogger(name)
+
     def _apply(self) -> None:
         if self.usual is not None and self._root.level != self._set_to:
             # Somebody has set another level meanwhile, which holds.
@@ -74,30 +72,46 @@ class RootLevel:
         if lowest >= usual:
             self.usual = None
             self._root.setLevel(usual)
-        elif _is_filtered(self._root):
+        elif self._is_filtered():
             self.usual, self._set_to = usual, lowest
             self._root.setLevel(lowest)
 
-
-def _is_filtered(root: logging.Logger) -> bool:
-    """Tell whether every handler that a lower level of the root logger would reach has the filter."""
-    loggers = [each for each in tuple(root.manager.loggerDict.values()) if isinstance(each, logging.Logger)]
-    handlers = [handler for each in loggers if not _has_own_level(each.name) for handler in each.handlers]
-    return bool(root.handlers) and all(
-        isinstance(handler, logging.NullHandler) or any(isinstance(each, JobLevelFilter) for each in handler.filters)
-        for handler in (*root.handlers, *handlers)
-    )
-
-
-def _has_own_level(name: str) -> bool:
-    """Tell whether the level of a logger was set on itself or above it, short of the root."""
-    logger: logging.Logger | None = logging.getLogger(name)
-    while logger is not None and logger.parent is not None:
-        if logger.level:
-            return True
-        logger = logger.parent
-    return False
+    def _is_filtered(self) -> bool:
+        loggers = [each for each in tuple(self._root.manager.loggerDict.values()) if isinstance(each, logging.Logger)]
+        handlers = [handler for each in loggers if self.governs(each) for handler in each.handlers]
+        return bool(self._root.handlers) and all(
+            isinstance(handler, logging.NullHandler)
+            or any(isinstance(each, JobLevelFilter) for each in handler.filters)
+            for handler in (*self._root.handlers, *handlers)
+        )
 
 
-ROOT_LEVEL = RootLevel(logging.getLogger())
+ROOT_LEVEL: Final = RootLevel(logging.getLogger())
 """There is one root logger in a process, so there is one of these."""
+
+
+class JobLevelFilter(logging.Filter):
+    """Lets through what the level of the running job allows, and outside such jobs what would have come anyway.
+
+    A worker lowers the level of the root logger, for as long as a job that asks for it runs, only where nothing can
+    get past such a filter: it belongs on every handler.
+
+    Args:
+        root_level: of another tree of loggers, for tests.
+    """
+
+    def __init__(self, root_level: RootLevel = ROOT_LEVEL) -> None:
+        super().__init__()
+        self._root_level = root_level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record may be written."""
+        context = running_context()
+        if context is not None and (level := level_of(context.item)) is not None:
+            return record.levelno >= level
+        usual = self._root_level.usual
+        return (
+            usual is None
+            or record.levelno >= usual
+            or not self._root_level.governs(self._root_level.logger(record.name))
+        )

@@ -1,0 +1,153 @@
+import logging
+
+import pytest
+
+from sidelong.core.logs.message import LogMessage
+from sidelong.core.logs.repeats import RepeatLimit
+
+
+class Time:
+    """A clock that calls what is due when it is moved."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self._due = []
+
+    def __call__(self):
+        return self.now
+
+    def later(self, seconds, function):
+        self._due.append((self.now + seconds, function))
+
+    def move(self, seconds):
+        self.now += seconds
+        due = [function for at, function in self._due if at <= self.now]
+        self._due = [(at, function) for at, function in self._due if at > self.now]
+        for function in due:
+            function()
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+def limit(time):
+    return RepeatLimit(most=3, interval=10, monotonic=time, later=time.later)
+
+
+@pytest.fixture
+def logger(limit, caplog):
+    made = logging.getLogger("limited")
+    made.addFilter(limit)
+    caplog.set_level(logging.INFO, "limited")
+    yield made
+    made.removeFilter(limit)
+
+
+def test_the_first_pass_and_the_rest_are_counted_when_the_interval_ends(logger, time, caplog):
+    for number in range(10):
+        logger.warning("beat %d was refused", number)
+    before = list(caplog.messages)
+    time.move(10)
+
+    assert before == ["beat 0 was refused", "beat 1 was refused", "beat 2 was refused"]
+    assert caplog.messages[3:] == ["beat 9 was refused (repeated 7 more times within 10 s)"]
+    assert caplog.records[-1].levelno == logging.WARNING
+
+
+def test_after_the_interval_it_begins_anew(logger, time, caplog):
+    for _ in range(4):
+        logger.error("again")
+    time.move(10)
+    caplog.clear()
+
+    logger.error("again")
+    time.move(100)
+
+    assert caplog.messages == ["again"]
+
+
+def test_the_next_record_brings_the_count_if_nothing_else_has(caplog):
+    time = Time()
+    limit = RepeatLimit(most=1, interval=10, monotonic=time, later=lambda seconds, function: None)
+    logger = logging.getLogger("limited.late")
+    logger.addFilter(limit)
+    for _ in range(5):
+        logger.error("again")
+
+    time.move(60)
+    logger.error("again")
+
+    assert caplog.messages == ["again", "again (repeated 4 more times within 10 s)", "again"]
+
+
+def test_the_end_of_the_process_loses_no_count(logger, limit, caplog):
+    for _ in range(5):
+        logger.error("again")
+
+    limit.flush()
+    limit.flush()
+
+    assert caplog.messages[3:] == ["again (repeated 2 more times within 10 s)"]
+
+
+def test_what_differs_in_template_level_or_kind_is_counted_apart(logger, caplog):
+    for _ in range(3):
+        logger.error("one")
+        logger.warning("one")
+        logger.error("two")
+        logger.error(LogMessage("text", {}, kind=("job", "Charge")))
+        logger.error(LogMessage("text", {}, kind=("job", "Refund")))
+
+    assert len(caplog.records) == 15
+
+
+def test_news_pass_however_often(logger, caplog):
+    for _ in range(20):
+        logger.info("done")
+
+    assert len(caplog.records) == 20
+
+
+def test_a_summary_belongs_to_no_job_and_has_no_traceback(logger, time, caplog):
+    for _ in range(5):
+        logger.error("again", exc_info=ValueError("boom"))
+    time.move(10)
+
+    summary = caplog.records[-1]
+
+    assert (summary.job_context, summary.exc_info) == ({}, None)
+
+
+def test_arguments_that_do_not_fit_are_no_reason_to_fail(limit):
+    records = [logging.LogRecord("n", logging.ERROR, "", 0, "%d", ("x",), None) for _ in range(5)]
+
+    assert [limit.filter(record) for record in records] == [True, True, True, False, False]
+
+
+def test_so_many_kinds_are_remembered_and_no_more(limit, time, caplog):
+    for number in range(10_000):
+        limit.filter(logging.LogRecord("kinds", logging.ERROR, "", 0, f"kind {number}", (), None))
+    passed = [limit.filter(logging.LogRecord("kinds", logging.ERROR, "", 0, "kind 9999", (), None)) for _ in range(5)]
+    time.move(10)
+    limit.filter(logging.LogRecord("kinds", logging.ERROR, "", 0, "kind 9999", (), None))
+    later = [limit.filter(logging.LogRecord("kinds", logging.ERROR, "", 0, "kind 9999", (), None)) for _ in range(4)]
+
+    # What cannot be counted is not held back.
+    assert passed == [True] * 5
+    assert later == [True, True, False, False]
+
+
+def test_a_real_clock_brings_the_count_as_well(caplog):
+    from tests.support.eventually import eventually_sync
+
+    limit = RepeatLimit(most=1, interval=0.05)
+    logger = logging.getLogger("limited.real")
+    logger.addFilter(limit)
+
+    for _ in range(5):
+        logger.error("again")
+
+    eventually_sync(lambda: any("more times" in message for message in caplog.messages))
