@@ -59,3 +59,35 @@ def test_a_log_level_above_info_silences_a_job(caplog, level, is_on):
     caplog.set_level(logging.INFO, "sidelong.job")
 
     assert JobLogger().is_on({**ITEM, "log_level": level}) is is_on
+
+
+def test_is_off_where_it_is_not_wanted(caplog):
+    caplog.set_level(logging.INFO, "sidelong.job")
+
+    assert not JobLogger(is_wanted=False).is_on(ITEM)
+
+
+def test_a_handler_that_raises_fails_no_job():
+    class Handler(logging.Handler):
+        def handle(self, record):
+            raise RuntimeError("broken")
+
+    logger, handler = logging.getLogger("sidelong.job"), Handler()
+    logger.addHandler(handler)
+    try:
+        JobLogger().done(ITEM, 1.0)
+    finally:
+        logger.removeHandler(handler)
+
+
+def test_late_and_stuck_jobs_are_told_with_their_name(caplog):
+    JobLogger().late(ITEM, 1.5)
+    JobLogger().stuck(ITEM, 2.0)
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "late: it returned beyond its timeout; nothing could interrupt it class=Real jid=j1 elapsed=1.500"),
+        (
+            "ERROR",
+            "stuck: its timeout has passed, and it does not end; it keeps its slot class=Real jid=j1 timeout=2.0",
+        ),
+    ]
