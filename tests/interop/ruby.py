@@ -1,50 +1,31 @@
-"""Real Ruby Sidekiq: scripts that use its client and API, and worker processes."""
+"""Real Ruby Sidekiq: a process that evaluates scripts with its client, API and Web UI, and worker processes."""
 
 import json
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
+import redis
 
+from tests.support.eventually import eventually_sync
+from tests.support.ledger import KILLED, Ledger
 from tests.support.redis_server import Database
 
-_HEAD = """
-require "json"
-require "sidekiq"
-require "sidekiq/api"
-Sidekiq.configure_client { |config| config.redis = { url: ARGV[0] } }
-Sidekiq.configure_server { |config| config.redis = { url: ARGV[0] || ENV["REDIS_URL"] } }
-Sidekiq.logger.level = Logger::WARN
-"""
-
-_JOBS = """
-require "sidekiq"
-class Noted
-  include Sidekiq::Worker
-  def perform(*args)
-    Sidekiq.redis { |redis| redis.rpush("noted", JSON.generate([jid, args])) }
-  end
-end
-class Failing
-  include Sidekiq::Worker
-  def perform(*args) = raise(ArgumentError, "from Ruby")
-end
-"""
+_HERE = Path(__file__).parent
 
 
 @cache
 def is_installed() -> bool:
-    """Tell whether Ruby and its Sidekiq are here."""
+    """Tell whether Ruby, its Sidekiq and what the Web UI needs are here."""
     if shutil.which("ruby") is None or shutil.which("sidekiq") is None:
         return False
-    return subprocess.run(["ruby", "-e", 'require "sidekiq/api"'], capture_output=True, check=False).returncode == 0
+    return subprocess.run(["ruby", "-e", 'require "sidekiq/web"'], capture_output=True, check=False).returncode == 0
 
 
 def require_ruby() -> None:
@@ -57,48 +38,148 @@ def require_ruby() -> None:
     pytest.skip(reason)
 
 
+class Bridge:
+    """One Ruby process that runs the scripts of many tests: starting Ruby costs more than most of them."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            ["ruby", "-W0", str(_HERE / "bridge.rb")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def run(self, url: str, script: str, given: dict[str, Any]) -> Any:
+        """Run a script on the database at `url` and return the value of its last expression.
+
+        Raises:
+            AssertionError: it raised; with what and where.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        request = {"url": url, "script": script, "given": given}
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline() or '{"error": "the Ruby process has ended"}')
+        assert "error" not in answer, f"{answer['error']}\nin\n{script}"
+        return answer["value"]
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+
 class Ruby:
     """Ruby programs on one database."""
 
-    def __init__(self, database: Database, directory: Path) -> None:
-        self.database = database
-        self._directory = directory
+    def __init__(self, bridge: Bridge, database: Database) -> None:
+        self._bridge = bridge
+        self._database = database
 
-    def run(self, script: str) -> Any:
-        """Run a script and return what it printed last, as JSON.
+    def run(self, script: str, **given: Any) -> Any:
+        """Run a script and return the value of its last expression, as JSON carries it.
 
-        Raises:
-            AssertionError: it failed; with what it wrote.
+        Args:
+            script: may call `browse(path, form)` for the Web UI.
+            given: what the script finds in the hash `given`.
         """
-        path = self._directory / "script.rb"
-        path.write_text(_HEAD + script, encoding="utf-8")
-        done = subprocess.run(
-            ["ruby", "-W0", str(path), self.database.url], capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        lines = done.stdout.splitlines()
-        return json.loads(lines[-1]) if lines else None
+        return self._bridge.run(self._database.url, script, given)
 
-    @contextmanager
-    def worker(self) -> Iterator[None]:
-        """Run a Sidekiq process that knows the classes `Noted` and `Failing`, until the block is left."""
-        path = self._directory / "jobs.rb"
-        path.write_text(_JOBS, encoding="utf-8")
-        process = subprocess.Popen(
-            ["sidekiq", "-r", str(path), "-c", "2", "-q", "default", "-t", "2", "-e", "test"],
-            cwd=self._directory,
-            env={"PATH": "/usr/bin:/bin:/usr/local/bin", "REDIS_URL": self.database.url},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+
+class RubyWorker:
+    """A `sidekiq` process with the jobs of `jobs.rb`; `with` waits until it is registered, and kills it at the end.
+
+    Args:
+        url: where Redis is.
+        ledger: where its jobs tell what they do.
+        queues: names, each with `,weight` if need be.
+        concurrency: how many jobs run at once.
+        timeout: seconds that running jobs have at a stop.
+        dead_max_jobs: as in Sidekiq's options.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ledger: Ledger,
+        *,
+        queues: Sequence[str] = ("default",),
+        concurrency: int = 2,
+        timeout: int = 1,
+        dead_max_jobs: int = 10_000,
+    ) -> None:
+        self._url = url
+        self._ledger = ledger
+        ledger.directory.mkdir(parents=True, exist_ok=True)
+        flags = [f"-c{concurrency}", f"-t{timeout}", "-etest", *[f"-q{queue}" for queue in queues]]
+        with (ledger.directory / "ruby.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["sidekiq", "-r", str(_HERE / "jobs.rb"), *flags],
+                cwd=ledger.directory,
+                env={
+                    **os.environ,
+                    "REDIS_URL": url,
+                    "LEDGER": str(ledger.directory),
+                    "DEAD_MAX_JOBS": str(dead_max_jobs),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
         try:
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            eventually_sync(lambda: self.identity() is not None, 30)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        """Its number, as the ledger has it."""
+        return self._process.pid
+
+    def identity(self) -> str | None:
+        """Return how it is called in `processes`, None while it is not there."""
+        assert self._process.poll() is None, f"Sidekiq ended:\n{self.log()}"
+        with redis.Redis.from_url(self._url) as client:
+            return registered(client, self.pid)
+
+    def stop(self, within: float = 15.0) -> int:
+        """Send SIGTERM and return the exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(within)
+
+    def kill(self) -> None:
+        """End it at once, if it still runs; the ledger is told."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+            self._ledger.write(KILLED, extra=str(self.pid))
+
+    def log(self) -> str:
+        """Return what it has written, with what others of the same test have."""
+        return (self._ledger.directory / "ruby.log").read_text(errors="replace")
+
+
+Run = Callable[..., Awaitable[Any]]
+"""Runs a script of `Ruby` beside the event loop: the fixture `run`."""
+StartRuby = Callable[..., RubyWorker]
+"""Starts a worker with the options of `RubyWorker`: the fixture `ruby_worker`."""
+
+
+def ran_in_ruby(client: redis.Redis) -> list[dict[str, Any]]:
+    """Return the payloads of the jobs `Noted` that Ruby workers ran, in order."""
+    return [json.loads(raw) for raw in client.lrange("ran", 0, -1)]
+
+
+def registered(client: redis.Redis, pid: int) -> str | None:
+    """Return the identity under which a process of either language is known, None while it is not."""
+    names = [name.decode() for name in client.smembers("processes")]
+    return next((name for name in names if name.split(":")[-2] == str(pid)), None)

@@ -37,6 +37,7 @@ class WorkerOptions:
         settings: `test` for short intervals, `default` for the product's own.
         overrides: single fields of `Config`.
         verbose: whether it logs at DEBUG.
+        target: the application, as `sidelong run` takes it.
     """
 
     redis: str
@@ -47,6 +48,7 @@ class WorkerOptions:
     settings: str = "test"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     verbose: bool = False
+    target: str = "tests.support.worker_app:app"
 
     def arguments(self) -> list[str]:
         """Return them as flags of `worker_main`."""
@@ -56,6 +58,7 @@ class WorkerOptions:
             f"--concurrency={self.concurrency}",
             f"--queues={' '.join(self.queues)}",
             f"--settings={self.settings}",
+            f"--target={self.target}",
             *[f"--set={name}={json.dumps(value)}" for name, value in self.overrides.items()],
         ]
         if self.timeout is not None:

@@ -1,6 +1,7 @@
 """One worker process of a test: `python -m tests.support.worker_main --redis URL --ledger DIR ...`.
 
-It is `sidelong run` on the jobs of `tests.support.jobs`, with failpoints armed before anything starts.
+It is `sidelong run` on the jobs of `tests.support.jobs`, or on another target, with failpoints armed before
+anything starts.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
 
     return run(
         RunOptions(
-            target="tests.support.worker_app:app",
+            target=options.target,
             concurrency=options.concurrency,
             queues=options.queues.split(" ") if options.queues else (),
             timeout=options.timeout,
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="worker_main", description=__doc__)
     parser.add_argument("--redis", required=True, metavar="URL")
+    parser.add_argument("--target", default="tests.support.worker_app:app")
     parser.add_argument("--ledger", required=True, metavar="DIR")
     parser.add_argument("--concurrency", type=int, metavar="N")
     parser.add_argument("--queues", metavar='"NAME[,WEIGHT] ..."', help="parted by spaces")
