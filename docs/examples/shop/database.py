@@ -1,0 +1,70 @@
+"""The shop's own database: SQLite, one connection per process, one transaction at a time."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from shop import settings
+
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS stock (
+        item TEXT PRIMARY KEY,
+        cents INTEGER NOT NULL,
+        grams INTEGER NOT NULL,
+        left INTEGER NOT NULL CHECK (left >= 0)
+    );
+    -- AUTOINCREMENT: a number is never used again, so a job of yesterday cannot meet an order of today.
+    CREATE TABLE IF NOT EXISTS orders (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE,
+        item TEXT NOT NULL REFERENCES stock,
+        quantity INTEGER NOT NULL,
+        cents INTEGER NOT NULL,
+        email TEXT NOT NULL,
+        card TEXT NOT NULL,
+        parcels INTEGER NOT NULL,
+        state TEXT NOT NULL DEFAULT 'pending',
+        note TEXT NOT NULL DEFAULT '',
+        created_at REAL NOT NULL,
+        enqueued_at REAL,
+        mail_job TEXT,
+        charge TEXT,
+        mail TEXT,
+        parcel TEXT
+    );
+    CREATE INDEX IF NOT EXISTS orders_without_job ON orders (created_at) WHERE enqueued_at IS NULL;
+    CREATE TABLE IF NOT EXISTS invoices (
+        number INTEGER PRIMARY KEY,
+        order_id INTEGER NOT NULL UNIQUE REFERENCES orders
+    );
+    INSERT OR IGNORE INTO stock VALUES
+        ('Tea', 450, 100, 100000), ('Teapot', 3900, 900, 1000), ('The last teacup', 1200, 300, 1);
+"""
+
+_lock = threading.Lock()
+
+
+@contextmanager
+def transaction() -> Iterator[sqlite3.Connection]:
+    """Yield the connection inside a transaction: committed at the end, rolled back by an exception.
+
+    It blocks, so coroutines call what uses it through `asyncio.to_thread`.
+    """
+    with _lock:
+        connection = _connection()
+        # IMMEDIATE: whoever reads in order to write must not find that another process wrote in between.
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            yield connection
+
+
+@cache
+def _connection() -> sqlite3.Connection:
+    connection = sqlite3.connect(settings.DATABASE, timeout=20, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.executescript(_SCHEMA)
+    return connection
