@@ -15,7 +15,7 @@ async def send(user_id: int, name: str = "x") -> str:
     return name * user_id
 
 
-@app.job(queue="low", retry=5, timeout=30, tags=["vip"], expires_in=60)
+@app.job(queue="low", retry=5, timeout=30, tags=["vip"], typed=False, transient=[OSError], expires_in=60)
 def resize(width: int, /, *heights: float) -> bytes:
     return b""
 
@@ -64,6 +64,7 @@ async def functions() -> None:
 
 async def settings() -> None:
     Sidelong("redis://localhost", concurrency=5, queues=["a", "b,2", ("c", 3)], labels=["web"], hostname=None)
+    Sidelong(transient=[TimeoutError, OSError])
     Sidelong(capsules=[Capsule(name="pdf", concurrency=1, queues=["pdf"])])
     assert_type(app.worker(concurrency=5, queues=["a"], timeout=3), Worker)
     app.lifespan(worker={"concurrency": 5})
@@ -71,6 +72,7 @@ async def settings() -> None:
     Sidelong(5)  # error
     Sidelong(concurency=5)  # error
     Sidelong(concurrency="5")  # error
+    Sidelong(transient=["OSError"])  # error
     Sidelong(capsules=["pdf"])  # error
     app.worker(concurency=5)  # error
     app.worker(timeout="5")  # error
@@ -156,6 +158,8 @@ def definitions() -> None:
     app.job(retry="often")  # error
     app.job(tags="vip")  # error
     app.job(timeout="30")  # error
+    app.job(typed="no")  # error
+    app.job(transient=["OSError"])  # error
     app.job(timeout=timedelta(seconds=30), retry_for=timedelta(days=1))
     app.on("start")  # error
 

@@ -75,7 +75,7 @@ def argument_type(parameter: inspect.Parameter, scope: Mapping[str, Any], job: s
         UnresolvedError: the annotation names what is not there.
         JobDefinitionError: no JSON, or no single reading of it, can become what the annotation says.
     """
-    if parameter.annotation in (inspect.Parameter.empty, Any, object):
+    if any(parameter.annotation is each for each in (inspect.Parameter.empty, Any, object)):
         return RAW
     annotation = _resolved(parameter.annotation, scope)
     if isinstance(annotation, ParamSpecArgs | TypeVarTuple) or get_origin(annotation) is Unpack:

@@ -35,6 +35,7 @@ MAIL = Capsule(name="mail", concurrency=2, queues=["mailers"])
         ({"capsules": ["mail"]}, "capsules must be a list of Capsule"),
         ({"capsules": [MAIL, MAIL]}, "names of their own"),
         ({"capsules": [dataclasses.replace(MAIL, name="default")]}, "names of their own"),
+        ({"transient": ["TimeoutError"]}, "transient must be a list of exception classes, given in code"),
         ({"labels": "web"}, "labels must be a list of strings, not 'web'"),
         ({"labels": ["web", 1]}, "labels must be a list of strings"),
         ({"default_job_options": [("retry", 1)]}, "default_job_options must be a dict"),

@@ -33,6 +33,8 @@ def test_the_payload_has_sidekiqs_order_and_only_what_is_set():
             "retry": 0,
             "retry_in": lambda count, exception, payload: 1,
             "retries_exhausted": lambda payload, exception: None,
+            "typed": False,
+            "transient": [OSError],
         }
     )
 
@@ -51,11 +53,12 @@ def test_the_payload_has_sidekiqs_order_and_only_what_is_set():
 
 
 def test_override_lays_changes_over_and_keeps_the_rest():
-    options = JobOptions.merge({"queue": "a", "tags": ["t"], "custom": 1})
+    options = JobOptions.merge({"queue": "a", "tags": ["t"], "custom": 1, "typed": False, "transient": [OSError]})
 
     changed = options.override({"queue": "b", "other": 2})
 
     assert (changed.queue, changed.tags, dict(changed.extra)) == ("b", ("t",), {"custom": 1, "other": 2})
+    assert (changed.typed, changed.transient) == (False, (OSError,))
     assert options.queue == "a"
 
 
@@ -88,6 +91,10 @@ def test_override_lays_changes_over_and_keeps_the_rest():
         ("log_level", "loud", "log_level must be one of"),
         ("args", [1], "field of every payload"),
         ("jid", "a", "field of every payload"),
+        ("typed", 1, "typed must be True or False"),
+        ("transient", TimeoutError, "transient must be a list of exception classes"),
+        ("transient", ["TimeoutError"], "given in code, as in \\[TimeoutError\\], not \\['TimeoutError'\\]"),
+        ("transient", [KeyboardInterrupt], "transient must be a list of exception classes"),
         ("custom", {1, 2}, "'custom' travels in the payload"),
     ],
 )
