@@ -13,12 +13,13 @@ _OTHER_NAME = (62, 64)
 """What OpenSSL calls them, in numbers."""
 
 
-def explained(error: Exception, *, within: float, secrets: Collection[str]) -> str:
+def explained(error: Exception, *, within: float, has_tls: bool, secrets: Collection[str]) -> str:
     """Return what may be told of a failed attempt.
 
     Args:
         error: what it raised.
         within: seconds that it had.
+        has_tls: whether this side spoke TLS.
         secrets: what no log may show.
     """
     match error:
@@ -27,20 +28,22 @@ def explained(error: Exception, *, within: float, secrets: Collection[str]) -> s
         case ssl.SSLError() if "WRONG_VERSION_NUMBER" in str(error):
             return "it does not speak TLS; use redis://, or the port on which it does"
         case TimeoutError() if not str(error):
-            return (
-                f"no answer within {within:g} s; see whether host and port are right, and a firewall lets you through"
-            )
+            # A server without TLS waits for the end of what it takes for a command.
+            last = "it speaks TLS there" if has_tls else "a firewall lets you through"
+            return f"no answer within {within:g} s; see whether host and port are right, and {last}"
         case socket.gaierror():
             return f"its host name cannot be resolved ({error.strerror}); correct the URL"
-        case FileNotFoundError():
+        case FileNotFoundError() if error.filename is None:
             return "there is no such socket; start Redis, or correct the path in the URL"
         case OSError() if f"Errno {errno.ECONNREFUSED}" in str(error):
             return "the connection was refused; start Redis there, or correct the URL"
-        case OSError() | StoreError() | ConfigurationError():
-            return str(error) or type(error).__name__
+        case StoreError() | ConfigurationError():
+            return str(error)
+        case OSError() if str(error):
+            text = str(error)
         case _:
             text = f"{type(error).__name__}: {error}"
-            return type(error).__name__ if any(secret in text for secret in secrets) else text
+    return type(error).__name__ if any(secret in text for secret in secrets) else text
 
 
 def refused(command: str, answer: Refused) -> str:

@@ -157,7 +157,9 @@ class Endpoint:
             except Exception as error:
                 # A credential provider may raise anything, and an end of the worker is no answer to that.
                 self._failures += 1
-                self._last_error = explained(error, within=self._connect_timeout, secrets=secrets(self._options))
+                self._last_error = explained(
+                    error, within=self._connect_timeout, has_tls=self.has_tls, secrets=secrets(self._options)
+                )
                 pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 1.2 ** min(self._failures - 1, 10))
                 self._closed_until = loop.time() + pause * random.uniform(1.0, 1.2)
                 if self._sentinels is not None:

@@ -61,7 +61,12 @@ class Sentinels:
                     with session:
                         master = await self._ask(session)
             except Exception as error:
-                reason = explained(error, within=self._answer_within, secrets=secrets(self._options))
+                reason = explained(
+                    error,
+                    within=self._answer_within,
+                    has_tls=self._tls is not None,
+                    secrets=secrets(self._options),
+                )
                 troubles.append(f"{_shown(host)}: {reason}")
                 continue
             self._prefer(host)
@@ -169,14 +174,16 @@ class Sentinels:
 class _Session:
     """A connection to one sentinel; `with` closes it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, has_tls: bool) -> None:
         self._reader = reader
         self._writer = writer
+        self._hung_up = f"it hung up{'' if has_tls else '; if it expects TLS, add tls=true to the URL'}"
         self._replies = hiredis.Reader(replyError=Refused, protocolError=StoreError)
 
     @classmethod
     async def open(cls, host: Address, tls: Any) -> Self:
-        return cls(*await asyncio.open_connection(*host, ssl=tls, server_hostname=host[0] if tls else None))
+        streams = await asyncio.open_connection(*host, ssl=tls, server_hostname=host[0] if tls else None)
+        return cls(*streams, has_tls=tls is not None)
 
     def __enter__(self) -> Self:
         return self
@@ -190,9 +197,12 @@ class _Session:
     async def call(self, *command: str) -> Any:
         self._writer.write(hiredis.pack_command(cast("Any", command)))
         while (answer := self._replies.gets()) is False:
-            data = await self._reader.read(_READ_SIZE)
+            try:
+                data = await self._reader.read(_READ_SIZE)
+            except ConnectionError:
+                data = b""
             if not data:
-                raise Unavailable("it hung up")
+                raise Unavailable(self._hung_up)
             self._replies.feed(data)
         if isinstance(answer, Refused):
             raise Unavailable(_refused(answer))
