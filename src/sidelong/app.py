@@ -14,14 +14,15 @@ from sidelong.client.job_ref import JobRef
 from sidelong.client.registry import Registry, wire_name
 from sidelong.client.sync import SyncApp, SyncClient
 from sidelong.client.validation import Enqueueable
-from sidelong.core.config import Config, Settings
+from sidelong.core.config import DEFAULT_REDIS_URL, Settings
 from sidelong.core.counted import counted
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.logs.repeats import limit_repeats
 from sidelong.core.middleware import Chain
 from sidelong.core.options import JobOptions, RetriesExhaustedHook, RetryInHook
+from sidelong.core.setting_checks import did_you_mean
 from sidelong.errors import ConfigurationError, JobDefinitionError
-from sidelong.settings import host, redis_url
+from sidelong.settings import CODE, from_outside, resolve
 from sidelong.store.store import Store
 
 if TYPE_CHECKING:
@@ -53,12 +54,14 @@ class Sidelong:
 
     Args:
         redis: a URL (`redis://`, `rediss://`, `unix://`, `memory://`) or a `redis.asyncio.Redis`, whose
-            address and credentials are used. Without it the environment decides; see `settings.py`.
+            address and credentials are used. Without it the environment or the settings file decides.
         store: reaches Redis in place of the one made from `redis`; for tests, with a clock of their own.
-        settings: fields of `Config`, such as `concurrency`, `queues`, `timeout` or `default_job_options`.
+        settings: fields of `Config`, such as `concurrency`, `queues`, `timeout` or `default_job_options`. What is
+            not given comes from the environment, the settings file or the defaults.
 
     Attributes:
         config: the settings, frozen.
+        sources: where each of them comes from: `code`, a variable, a file and its section, or `default`.
         store: what touches Redis.
         registry: the jobs by wire name.
         client: pushes jobs.
@@ -80,14 +83,18 @@ class Sidelong:
         store: Store | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        given: dict[str, Any] = {"hostname": host(), **_known(settings)}
-        if redis is None or isinstance(redis, str):
-            given["redis_url"] = redis_url() if redis is None else redis
-        elif not hasattr(redis, "connection_pool"):
+        given = _known(settings)
+        if isinstance(redis, str):
+            given["redis_url"] = redis
+        elif hasattr(redis, "connection_pool"):
+            given["redis_url"] = DEFAULT_REDIS_URL
+        elif redis is not None:
             raise ConfigurationError(
                 f"the Redis to use must be a URL or a redis.asyncio.Redis, not {type(redis).__name__}"
             )
-        self.config = Config(**given)
+        effective = resolve(given)
+        self.config = effective.config
+        self.sources = effective.sources
         # Checked once here, rather than at the first job.
         JobOptions.merge(self.config.default_job_options)
         limit_repeats()
@@ -97,7 +104,10 @@ class Sidelong:
         self.server_middleware = Chain()
         self.services: list[Any] = []
         # Refuses an address that cannot be used; connections open when first used.
-        self.store = store or Store(self.config, None if isinstance(redis, str) else redis)
+        try:
+            self.store = store or Store(self.config, None if isinstance(redis, str) else redis)
+        except ConfigurationError as error:
+            raise from_outside(error, self.sources["redis_url"]) from None
         self.client = Client(
             self.config, self.client_middleware, lambda: self.store.pusher, close=lambda: self.store.close()
         )
@@ -110,6 +120,7 @@ class Sidelong:
             ConfigurationError: the address cannot be used.
         """
         self.config = replace(self.config, redis_url=url)
+        self.sources = {**self.sources, "redis_url": CODE}
         self.store = Store(self.config)
 
     @overload
@@ -331,7 +342,7 @@ class Sidelong:
 def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name in settings:
         if name not in Settings.__annotations__:
-            raise ConfigurationError(f"there is no setting {name!r}")
+            raise ConfigurationError(f"there is no setting {name!r}{did_you_mean(name, Settings.__annotations__)}")
     return dict(settings)
 
 

@@ -2,6 +2,7 @@
 
 SidelongError
 ├── ConfigurationError      (ValueError)   a setting, URL or option that cannot work
+│   └── SettingSourceError                 it stands in the environment or in the settings file
 ├── JobDefinitionError      (TypeError)    a function or class that cannot be a job
 ├── ArgumentError           (TypeError)    an argument that JSON cannot carry, or that does not fit
 ├── InvalidPayloadError     (ValueError)   a payload that is not a job
@@ -26,6 +27,10 @@ class SidelongError(Exception):
 
 class ConfigurationError(SidelongError, ValueError):
     """A setting, URL or option cannot work; the message says what to do."""
+
+
+class SettingSourceError(ConfigurationError):
+    """A setting that cannot work, or cannot be read, stands in the environment or in the settings file."""
 
 
 class JobDefinitionError(SidelongError, TypeError):

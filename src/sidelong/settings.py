@@ -1,34 +1,122 @@
-"""The environment, read here and nowhere else."""
+"""Settings from outside the code: the environment, which is read here and nowhere else, and the settings file.
 
+Code comes before the environment, the environment before the file, and the file before the defaults; what flags say
+comes before all of them, and is given to the worker. docs/settings.md tells users.
+"""
+
+import difflib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+import re
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
 
-from sidelong.errors import ConfigurationError
+from sidelong.core.config import Config
+from sidelong.core.written_settings import SETTING_TYPES, Written, evaluate, read_tables
+from sidelong.errors import ConfigurationError, SettingSourceError
 
-DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
+CODE: Final = "code"
+DEFAULT: Final = "default"
+FILE_VARIABLE: Final = "SIDELONG_CONFIG"
+ENVIRONMENT_VARIABLE: Final = "SIDELONG_ENV"
+DEFAULT_ENVIRONMENT: Final = "development"
+
+_PREFIX: Final = "SIDELONG_"
+_OWN_FILE: Final = "sidelong.toml"
+_PROJECT_FILE: Final = "pyproject.toml"
+_PROJECT_TABLE: Final = "tool.sidelong"
+_DIRECTORY: Final = "name of the directory"
+_LEAST_LIKENESS: Final = 0.85
 
 
-def redis_url(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the URL of the Redis to use.
+@dataclass(frozen=True, slots=True)
+class EffectiveSettings:
+    """The settings of an application.
 
-    `SIDELONG_REDIS_URL` comes first, then the variable whose name `REDIS_PROVIDER` holds, then `REDIS_URL`,
-    then the local server. An empty variable counts as unset.
+    Attributes:
+        config: their values.
+        sources: where each comes from: `code`, a variable, a file and its section, or `default`.
+        environment: the name of the environment.
+        file: the settings file, None where there is none.
+    """
+
+    config: Config
+    sources: Mapping[str, str]
+    environment: str
+    file: Path | None
+
+
+def resolve(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> EffectiveSettings:
+    """Return all settings: those given by code, then those of the environment, the file and the defaults.
+
+    What a stronger layer says is not looked at in a weaker one.
 
     Raises:
-        ConfigurationError: `REDIS_PROVIDER` holds a URL, or names a variable that is not set.
+        SettingSourceError: a setting of the environment or the file cannot be read or cannot work.
+        ConfigurationError: one of `given` cannot work.
     """
-    if url := environ.get("SIDELONG_REDIS_URL"):
-        return url
-    if provider := environ.get("REDIS_PROVIDER"):
-        return _provided(provider, environ)
-    return environ.get("REDIS_URL") or DEFAULT_REDIS_URL
+    outside = _Outside(environ)
+    values = dict(given)
+    sources = dict.fromkeys(given, CODE)
+    for name in SETTING_TYPES.keys() - given.keys():
+        if (written := outside.find(name)) is not None:
+            values[name] = evaluate(name, written, environ)
+            sources[name] = written.where
+    if "tag" not in values and (tag := _directory_name()):
+        values["tag"], sources["tag"] = tag, _DIRECTORY
+    try:
+        config = Config(**values)
+    except ConfigurationError as error:
+        raise from_outside(error, *_outside_names(str(error), sources)) from None
+    ordered = {each.name: sources.get(each.name, DEFAULT) for each in fields(Config)}
+    return EffectiveSettings(config, ordered, outside.environment, outside.file)
 
 
-def host(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the host name that the platform gives this process (`DYNO`), or None."""
-    return environ.get("DYNO") or None
+def from_outside(error: ConfigurationError, *sources: str) -> ConfigurationError:
+    """Return an error that says where the settings stand that it is about, or itself if they stand in code."""
+    named = [source for source in dict.fromkeys(sources) if source not in (CODE, DEFAULT)]
+    return SettingSourceError(f"{', '.join(named)}: {error}") if named else error
+
+
+def log_format(environ: Mapping[str, str] = os.environ) -> str:
+    """Return how the log is written until code can say otherwise; what cannot be read says nothing."""
+    try:
+        written = _Outside(environ).find("log_format")
+        value = "auto" if written is None else evaluate("log_format", written, environ)
+    except ConfigurationError:
+        return "auto"
+    return str(value)
+
+
+def prefer(
+    *, file: Path | None = None, environment: str | None = None, environ: MutableMapping[str, str] = os.environ
+) -> None:
+    """Make all applications of this process, and the programs it starts, use this file and this environment.
+
+    To be called before the first application is made.
+    """
+    if file is not None:
+        environ[FILE_VARIABLE] = str(file.absolute())
+    if environment is not None:
+        environ[ENVIRONMENT_VARIABLE] = environment
+
+
+def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return variables that look like one of ours and are none, each with the one it looks like.
+
+    Others that begin as ours do are none of our business: Kubernetes makes such for a service called `sidelong`.
+    """
+    known = {FILE_VARIABLE, ENVIRONMENT_VARIABLE, *map(_variable, SETTING_TYPES)}
+    found = {}
+    for name in environ:
+        if name.startswith(_PREFIX) and name not in known:
+            for alike in difflib.get_close_matches(name, known, n=1, cutoff=_LEAST_LIKENESS):
+                found[name] = alike
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +150,115 @@ def log_surroundings(environ: Mapping[str, str] = os.environ) -> LogSurroundings
     )
 
 
-def _provided(name: str, environ: Mapping[str, str]) -> str:
-    if ":" in name:
-        # The value may hold a password, so the message does not repeat it.
-        raise ConfigurationError(
-            "REDIS_PROVIDER must be the name of the variable that holds the Redis URL, not the URL itself; "
-            "put the URL in REDIS_URL"
-        )
-    if url := environ.get(name):
-        return url
-    raise ConfigurationError(f"REDIS_PROVIDER names the variable {name}, which is not set")
+class _Outside:
+    """What the environment and the settings file say."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.environment = environ.get(ENVIRONMENT_VARIABLE) or environ.get("APP_ENV") or DEFAULT_ENVIRONMENT
+        self.file, self._file_settings = _read_file(environ, self.environment)
+
+    def find(self, name: str) -> Written | None:
+        """Return a setting as it is written, the environment first; an empty variable counts as unset."""
+        return self._in_environment(name) or self._file_settings.get(name)
+
+    def _in_environment(self, name: str) -> Written | None:
+        variables = [_variable(name)]
+        if name == "hostname":
+            variables.append("DYNO")
+        for variable in variables:
+            if text := self._environ.get(variable):
+                return Written(text, variable, name, is_variable=True)
+        return self._redis_url() if name == "redis_url" else None
+
+    def _redis_url(self) -> Written | None:
+        provider = self._environ.get("REDIS_PROVIDER")
+        if provider and ":" in provider:
+            # The value may hold a password, so the message does not repeat it.
+            raise SettingSourceError(
+                "REDIS_PROVIDER must be the name of the variable that holds the Redis URL, not the URL itself; "
+                "put the URL in REDIS_URL"
+            )
+        variable = provider or "REDIS_URL"
+        if url := self._environ.get(variable):
+            return Written(url, variable, "redis_url", is_variable=True)
+        if provider:
+            raise SettingSourceError(f"REDIS_PROVIDER names the variable {provider}, which is not set")
+        return None
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + name.upper()
+
+
+def _outside_names(message: str, sources: Mapping[str, str]) -> Iterator[str]:
+    """Yield where the settings stand that a message names."""
+    for name, source in sources.items():
+        if re.search(rf"\b{name}\b", message):
+            yield source
+
+
+def _read_file(environ: Mapping[str, str], environment: str) -> tuple[Path | None, dict[str, Written]]:
+    """Return the settings file and what it says; None and nothing where there is no file."""
+    chosen = environ.get(FILE_VARIABLE)
+    for path in [Path(chosen)] if chosen else _places():
+        content = _parse(path)
+        if content is not None:
+            section = _PROJECT_TABLE if path.name == _PROJECT_FILE else ""
+            return path, read_tables(content, file=_shown(path), section=section, environment=environment)
+    if chosen:
+        raise SettingSourceError(f"{chosen} has no [{_PROJECT_TABLE}], though {FILE_VARIABLE} or --config names it")
+    return None, {}
+
+
+def _places() -> Iterator[Path]:
+    """Yield files that may hold settings: in this directory and those above it, the nearest first.
+
+    The search ends with the root of a repository, and before a directory to which everybody may write.
+    """
+    # A directory that is gone, or that this user may not see, holds no settings.
+    with suppress(OSError):
+        here = Path.cwd()
+        for directory in (here, *here.parents):
+            if directory != here and directory.stat().st_mode & stat.S_IWOTH:
+                return
+            for name in (_OWN_FILE, _PROJECT_FILE):
+                if (path := directory / name).is_file():
+                    yield path
+            if (directory / ".git").exists():
+                return
+
+
+def _parse(path: Path) -> dict[str, Any] | None:
+    """Return the table with the settings, or None if it is a project's file without one."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.name == _PROJECT_FILE and "sidelong" not in text:
+            return None
+        content = tomllib.loads(text)
+    except OSError as error:
+        raise SettingSourceError(f"{_shown(path)} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingSourceError(f"{_shown(path)} is not TOML: {error}") from None
+    if path.name != _PROJECT_FILE:
+        return content
+    table = content.get("tool", {}).get("sidelong")
+    return table if isinstance(table, dict) else None
+
+
+def _shown(path: Path) -> str:
+    """Return how messages call a file: as short as it can be from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, FileNotFoundError):
+        return str(path)
+
+
+def _directory_name() -> str:
+    """Return the name of the current directory; of the application's where that is a release made by Capistrano."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return ""
+    is_release = here.parent.name == "releases" and here.name.isdecimal()
+    return (here.parents[1] if is_release else here).name

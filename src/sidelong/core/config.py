@@ -21,6 +21,7 @@ from sidelong.core.setting_checks import (
 from sidelong.errors import ConfigurationError
 
 DEFAULT_CAPSULE: Final = "default"
+DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
 LOG_FORMATS: Final = ("auto", "pretty", "plain", "json")
 
 
@@ -104,7 +105,7 @@ class Config:
     """
 
     # It may hold a password, and this class is shown in logs and tracebacks.
-    redis_url: str = field(default="redis://localhost:6379/0", repr=False)
+    redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
 
     # What a worker serves.
     concurrency: int = 10
@@ -164,7 +165,7 @@ class Config:
         for name, check in _CHECKS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
         if self.lease_ttl <= 2 * self.beat_interval:
-            raise ConfigurationError("lease_ttl must be more than two beat intervals")
+            raise ConfigurationError("lease_ttl must be more than two beat intervals (beat_interval)")
         names = [capsule.name for capsule in self.capsules]
         if DEFAULT_CAPSULE in names or len(set(names)) != len(names):
             raise ConfigurationError("capsules need names of their own, other than 'default'")
@@ -188,6 +189,20 @@ class Config:
         elsewhere = {name for capsule in self.capsules for name, _ in capsule.queues}
         names = [name for name in dict.fromkeys((*registered, DEFAULT_QUEUE)) if name not in elsewhere]
         return tuple((name, int(len(names) > 1)) for name in names)
+
+
+def check_setting(name: str, value: Any, *, called: str) -> Any:
+    """Return the value of one setting as `Config` keeps it.
+
+    Args:
+        name: the setting.
+        value: what was given.
+        called: how messages call it.
+
+    Raises:
+        ConfigurationError: it cannot work.
+    """
+    return _CHECKS[name](called, value)
 
 
 def _queues(name: str, value: Any) -> Queues:

@@ -3,12 +3,19 @@
 A check is called with the name of the setting and the value given, and raises ConfigurationError.
 """
 
+import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from sidelong.errors import ConfigurationError
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown name: the known one it looks like, or nothing."""
+    alike = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {alike[0]!r}?" if alike else ""
 
 
 def whole_number(least: int) -> Callable[[str, Any], int]:
