@@ -25,6 +25,7 @@ _NATIVE: Final = (
     types.DictType,
     types.UnionType,
     types.CustomType,
+    types.Metadata,
 )
 
 
@@ -39,10 +40,12 @@ class ArgumentType:
     Attributes:
         target: what `msgspec.convert` is told; `Any` leaves an argument as JSON gives it.
         is_native: whether its values are JSON before they are sent.
+        has_other_keys: whether there are dicts in it whose keys are strings on their way only.
     """
 
     target: Any = Any
     is_native: bool = True
+    has_other_keys: bool = False
 
 
 RAW: Final = ArgumentType()
@@ -99,7 +102,8 @@ def argument_type(parameter: inspect.Parameter, scope: Mapping[str, Any], job: s
                 case False:
                     reason = f"nothing in JSON is a {node.cls.__qualname__}"
                     raise JobDefinitionError(_refusal(parameter, job, reason))
-    return ArgumentType(annotation, all(map(_is_native, nodes)))
+    has_other_keys = any(map(_has_other_keys, nodes))
+    return ArgumentType(annotation, not has_other_keys and all(map(_is_native, nodes)), has_other_keys)
 
 
 def shown_annotation(parameter: inspect.Parameter) -> str:
@@ -139,11 +143,12 @@ def _nodes(value: Any, seen: set[int]) -> Iterator[types.Type]:
             yield from _nodes(getattr(value, name), seen)
 
 
+def _has_other_keys(node: types.Type) -> bool:
+    return isinstance(node, types.DictType) and not isinstance(node.key_type, types.StrType | types.AnyType)
+
+
 def _is_native(node: types.Type) -> bool:
-    if isinstance(node, types.DictType):
-        # Other keys are strings only on their way.
-        return isinstance(node.key_type, types.StrType | types.AnyType)
-    return isinstance(node, _NATIVE) or type(node) is types.Metadata
+    return isinstance(node, _NATIVE)
 
 
 def _may_be_json(cls: type) -> bool | None:

@@ -1,5 +1,6 @@
 """Convert arguments: at the call to JSON, and before the job runs to what its parameters are annotated with."""
 
+import functools
 import inspect
 import logging
 import re
@@ -61,13 +62,13 @@ class ArgumentTypes:
             return args
         given = self._packed(args) if self._is_variadic else args
         if not self._encoded:
-            self._converted(given)
+            self._check(given)
             return args
         encoded = [index for index in self._encoded if index < len(given)]
         sent = list(given)
         for index in encoded:
             sent[index] = self._json_of(index, given[index])
-        arrived = self._converted(sent)
+        arrived = astuple(self._check(sent))
         for index in encoded:
             for change in changes(given[index], arrived[index], self._parameters[index].name):
                 raise ArgumentError(f"{self._job}: {change}; annotate it with the type that is meant")
@@ -83,7 +84,10 @@ class ArgumentTypes:
             self._prepare_finally()
         if self._target is None:
             return args
-        arrived = self._converted(self._packed(args) if self._is_variadic else args)
+        try:
+            arrived = astuple(self._convert(self._packed(args) if self._is_variadic else args, self._target))
+        except msgspec.ValidationError as error:
+            raise self._misfit(error) from error.__cause__
         if len(args) == len(arrived) and not self._is_variadic:
             return arrived
         if len(args) <= self._fixed:
@@ -118,6 +122,10 @@ class ArgumentTypes:
             # All have a default: how many there must be is for the signature to say.
             fields = [(f"argument_{index}", target, None) for index, target in enumerate(targets)]
             self._target = msgspec.defstruct("Arguments", fields, array_like=True)
+        self._convert: Callable[..., Any] = convert
+        if any(each.has_other_keys for each in found):
+            # Costs more than the rest.
+            self._convert = functools.partial(convert, str_keys=True)
         self._encoded = tuple(index for index, each in enumerate(found) if not each.is_native)
         self._is_ready = True
 
@@ -136,23 +144,23 @@ class ArgumentTypes:
                 f"{self._job}: the argument {name!r} cannot travel as JSON: {shown(error)}"
             ) from error.__cause__
 
-    def _converted(self, packed: list[Any]) -> tuple[Any, ...]:
+    def _check(self, packed: list[Any]) -> Any:
         try:
-            return astuple(convert(packed, self._target, str_keys=True))
+            return self._convert(packed, self._target)
         except msgspec.ValidationError as error:
-            # Its own text may quote the argument; what user code raised while an object was made is kept.
-            raise ArgumentError(self._misfit(str(error))) from error.__cause__
+            raise self._misfit(error) from error.__cause__
 
-    def _misfit(self, text: str) -> str:
-        found = _PLACE.fullmatch(text)
+    def _misfit(self, error: msgspec.ValidationError) -> ArgumentError:
+        # Its own text may quote the argument. Only what user code has raised while an object was made is its cause.
+        found = _PLACE.fullmatch(str(error))
         if found is None:
-            return f"{self._job}: the arguments do not fit: {shown(text)}"
+            return ArgumentError(f"{self._job}: the arguments do not fit: {shown(error)}")
         parameter = self._parameters[int(found["index"])]
         reason = shown(_QUOTED.sub(r"\1", found["reason"])).rstrip(".")
         if reason.endswith("got `null`"):
             reason += ", which also stands for NaN and infinity"
         place = f"{'a key of ' if found['key'] else ''}{parameter.name}{shown(found['path'])}"
-        return f"{self._job}: {place} does not fit {shown(shown_annotation(parameter))}: {reason}"
+        return ArgumentError(f"{self._job}: {place} does not fit {shown(shown_annotation(parameter))}: {reason}")
 
 
 def _plain(value: Any) -> str:

@@ -1,7 +1,8 @@
 """Compare a value with what would arrive of it, so that nothing changes unseen on its way through JSON."""
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -12,7 +13,8 @@ from sidelong.errors import ArgumentError
 
 _JSON_KINDS: Final = (type(None), bool, int, float, str, list, dict)
 # Libraries hand out subclasses of these, such as asyncpg's UUID; what arrives is the plain one.
-_SCALARS: Final = (datetime, date, time, timedelta, Decimal, UUID)
+_PLAIN: Final = (datetime, date, time, timedelta, Decimal, UUID)
+_SCALARS: Final = frozenset({type(None), bool, int, float, str, *_PLAIN})
 
 
 def changes(given: Any, arrived: Any, path: str) -> Iterator[str]:
@@ -29,6 +31,9 @@ def changes(given: Any, arrived: Any, path: str) -> Iterator[str]:
     if kind is not type(arrived):
         if not _stands_for(given, arrived):
             yield f"{path} is a {kind.__qualname__} and would arrive as a {type(arrived).__qualname__}"
+    elif kind in _SCALARS:
+        if not _are_equal(given, arrived):
+            yield f"{path} would arrive as another {kind.__qualname__}"
     elif isinstance(given, list | tuple):
         if len(given) != len(arrived):
             yield f"{path} would arrive with {len(arrived)} elements in place of {len(given)}"
@@ -52,7 +57,7 @@ def changes(given: Any, arrived: Any, path: str) -> Iterator[str]:
 def _stands_for(given: Any, arrived: Any) -> bool:
     if type(arrived) in _JSON_KINDS:
         return type(given) is int and type(arrived) is float and given == arrived
-    if isinstance(given, _SCALARS) and isinstance(given, type(arrived)):
+    if isinstance(given, _PLAIN) and isinstance(given, type(arrived)):
         return _are_equal(given, arrived)
     try:
         check_arguments([given])
@@ -76,9 +81,13 @@ def _are_one_instant(given: Any, arrived: Any) -> bool:
     return bool(given.astimezone(UTC) == arrived.astimezone(UTC))
 
 
-def _field_names(kind: Any) -> tuple[str, ...]:
+def _read_field_names(kind: Any) -> tuple[str, ...]:
     if dataclasses.is_dataclass(kind):
         return tuple(each.name for each in dataclasses.fields(kind))
     if hasattr(kind, "__attrs_attrs__"):
         return tuple(each.name for each in kind.__attrs_attrs__)
     return tuple(getattr(kind, "__struct_fields__", ()))
+
+
+# Reading them costs more than all the rest; a program has few such classes.
+_field_names: Callable[[Any], tuple[str, ...]] = functools.lru_cache(maxsize=256)(_read_field_names)
