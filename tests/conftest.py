@@ -75,7 +75,8 @@ def pytest_report_to_serializable() -> Generator[None, dict[str, Any], dict[str,
 
 
 @pytest.fixture(autouse=True)
-def _no_repeats_of_other_tests() -> None:
+def _no_repeats_of_other_tests() -> Iterator[None]:
+    yield
     REPEATS.forget()
 
 

@@ -10,7 +10,7 @@ from sidelong.core.logs.message import fields_of, lines_of, text_of
 from sidelong.core.logs.timestamp import utc
 
 _USUAL: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
-    "asctime", "is_summary", "jid", "job_class", "job_context", "message", "taskName",
+    "asctime", "is_summary", "job_class", "job_context", "message", "taskName",
 }  # fmt: skip
 """What records have anyway; all else was given with `extra`."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -34,6 +34,9 @@ class JsonFormatter(logging.Formatter):
         }
         attributes = record.__dict__
         beside = {name: attributes[name] for name in attributes.keys() - _USUAL}
+        if not beside.get("jid"):
+            # Of the filter, outside a job.
+            beside.pop("jid", None)
         if own := fields_of(record):
             beside.update(own)
         beside.update(context_of(record))

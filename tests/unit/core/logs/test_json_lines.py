@@ -50,6 +50,11 @@ def test_extras_and_fields_of_the_message_are_part_of_the_context_and_forge_noth
     assert entry["ctx"] == {"class": "Charge", "jid": "j1", "tags": ["vip"], "elapsed": 0.25, "order": 7}
 
 
+def test_outside_a_job_a_jid_may_be_told_with_extra():
+    assert written(jid="j7")["ctx"] == {"jid": "j7"}
+    assert "ctx" not in written(jid="", job_class="")
+
+
 def test_a_traceback_is_one_string():
     try:
         raise ValueError("a\nb")
