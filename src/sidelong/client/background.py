@@ -15,6 +15,7 @@ Close = Callable[[], Coroutine[Any, Any, None]]
 
 _CALLS_END_WITHIN: Final = 1.0
 _END_WITHIN: Final = 3.0
+"""Seconds that the end of a program may take."""
 
 
 class Background:
@@ -71,7 +72,8 @@ class Background:
                 logger.warning("connections were not given back in order", exc_info=True)
 
 
-_lock = threading.Lock()
+# Reentrant: a signal handler may enqueue while its thread is in the middle of enqueuing.
+_lock = threading.RLock()
 _background: Background | None = None
 
 
@@ -107,7 +109,7 @@ def _forget_parent_process() -> None:
     """Leave the loop to the parent: a fork has its sockets, but not its thread."""
     global _lock, _background
     # Another thread of the parent may have held the lock at that moment.
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _background = None
 
 

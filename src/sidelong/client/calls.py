@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 Make = Callable[[], Coroutine[Any, Any, T]]
 
-_BROKEN_OFF: Final = "the event loop ended before Redis answered: the job may or may not be stored"
+_BROKEN_OFF: Final = "the push was broken off, as by the end of its event loop: the job may or may not be stored"
 _LOOK_AGAIN: Final = 0.25
 """Seconds after which a waiting thread looks whether the loop still turns."""
 

@@ -32,7 +32,11 @@ class _SyncVerbs:
     """Makes `sync` an attribute of the class, typed by its `perform`."""
 
     def __get__(self, instance: object, owner: type[HasPerform[P, Any]]) -> SyncJob[P]:
-        return cast("SyncJob[P]", job_of(owner).sync)
+        try:
+            return cast("SyncJob[P]", job_of(owner).sync)
+        except JobDefinitionError as error:
+            # What `hasattr` and `inspect.getmembers` understand; they ask every class, also bases.
+            raise AttributeError(str(error)) from None
 
 
 class JobClass:

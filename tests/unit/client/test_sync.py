@@ -1,4 +1,5 @@
 import asyncio
+import inspect
 import threading
 import time
 import traceback
@@ -78,6 +79,14 @@ def test_a_class_has_the_verbs_too(app, pusher):
     Complete.sync.enqueue(order=7)
 
     assert (pusher.payload["args"], pusher.payload["queue"]) == ([7], "orders")
+
+
+def test_a_class_that_is_not_registered_has_no_verbs_and_can_be_inspected():
+    class Base(JobClass): ...
+
+    with pytest.raises(AttributeError, match=r"Base is not registered: decorate it with @app\.job"):
+        _ = Base.sync
+    assert inspect.getmembers(Base)
 
 
 def test_a_push_that_a_middleware_stops_returns_none(app, job, pusher):
@@ -296,7 +305,7 @@ def test_a_push_that_never_ends_is_given_up_with_the_loop(store, pusher):
         begun.wait(10)
         end_background()
 
-        with pytest.raises(EnqueueUncertain, match="the event loop ended"):
+        with pytest.raises(EnqueueUncertain, match="broken off, as by the end of its event loop"):
             pushing.result(10)
 
 
