@@ -267,10 +267,12 @@ def _group_of(pool: SentinelConnectionPool) -> SentinelGroup:
     kind = pools[0].connection_class
     if kind not in (redis.asyncio.Connection, SSLConnection):
         raise _cannot_be_copied(kind.__name__)
+    options = _copied(pools[0].connection_kwargs)
     return SentinelGroup(
         hosts=tuple((str(each.connection_kwargs["host"]), int(each.connection_kwargs["port"])) for each in pools),
         service=pool.service_name,
-        options={**_copied(pools[0].connection_kwargs), "connection_class": kind},
+        options={key: value for key, value in options.items() if key not in ("host", "port", "db")}
+        | {"connection_class": kind},
     )
 
 

@@ -135,7 +135,7 @@ class Sentinels:
         # Only a change of mind counts: one that was cut off from the others goes on naming the master of yesterday.
         known: Address | None = None
         while True:
-            with suppress(OSError, StoreError):
+            with suppress(Exception):
                 async with asyncio.timeout(self._answer_within):
                     session = await self._open(host)
                 with session:
