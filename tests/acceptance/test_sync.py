@@ -153,6 +153,27 @@ def test_a_lock_that_was_held_at_the_fork_does_not_stop_the_child(tmp_path, redi
     assert numbers(redis_client) == [1, 2]
 
 
+def test_a_signal_handler_enqueues_in_the_middle_of_enqueuing(tmp_path, redis_server, redis_client):
+    program = """
+    import asyncio
+
+    class Policy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self):
+            asyncio.set_event_loop_policy(None)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            return super().new_event_loop()
+
+    asyncio.set_event_loop_policy(Policy())
+    signal.signal(signal.SIGUSR1, lambda *_: send.sync.enqueue(1))
+    signal.alarm(20)
+    send.sync.enqueue(2)
+    """
+
+    run(tmp_path, program, redis_server.url)
+
+    assert numbers(redis_client) == [1, 2]
+
+
 def test_processes_that_are_spawned_enqueue(tmp_path, redis_server, redis_client):
     program = """
     import multiprocessing
