@@ -6,6 +6,7 @@ from typing import Any
 from sidelong.core.display import shown
 
 _WORD = re.compile(r"[\w.:/+@-]{1,100}", re.ASCII)
+_MOST_SHOWN = 10
 _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
 
 
@@ -29,9 +30,10 @@ def _word(value: Any) -> str:
         return value
     if type(value) is Seconds:
         return str(value)
-    if isinstance(value, list | tuple):
-        return ",".join(map(_word, value))
     try:
+        if isinstance(value, list | tuple):
+            # Not deeper: a list may contain itself.
+            return ",".join([_word(shown(each)) for each in value[:_MOST_SHOWN]])
         text = shown(value)
     except Exception as error:
         # Any object may be a value, and the record must not be lost for the way it shows itself.

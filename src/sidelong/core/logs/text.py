@@ -76,8 +76,9 @@ class PrettyFormatter(logging.Formatter):
 
 def _message(record: logging.LogRecord, context: Fields) -> str:
     text, own = escaped(text_of(record)), fields_of(record)
-    further = Fields((key, value) for key, value in own.items() if key not in context) if own else own
-    return f"{text} {further}" if further else text
+    if not own or own.keys() <= context.keys():
+        return text
+    return f"{text} {Fields((key, own[key]) for key in own if key not in context)}"
 
 
 def _with_lines(record: logging.LogRecord, line: str) -> str:

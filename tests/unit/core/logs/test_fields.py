@@ -8,6 +8,10 @@ class Unprintable:
         raise RuntimeError("no")
 
 
+ENDLESS = []
+ENDLESS.append(ENDLESS)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -26,6 +30,9 @@ class Unprintable:
         ('say "no" \\', '"say \\"no\\" \\\\"'),
         ("a\nb\x1b[31m", "a\\nb\\x1b[31m"),
         (["a b", "c"], '"a b",c'),
+        ([[1, 2], ENDLESS], '"[1, 2]",[[...]]'),
+        ((Unprintable(),), '"<tuple raises RuntimeError>"'),
+        (list(range(1000)), "0,1,2,3,4,5,6,7,8,9"),
         ("x" * 300, "x" * 200 + "..."),
         (Unprintable(), '"<Unprintable raises RuntimeError>"'),
     ],
