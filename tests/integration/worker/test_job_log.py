@@ -81,3 +81,29 @@ async def test_a_thousand_failures_of_one_kind_are_a_few_lines(site: Site, log: 
 
     assert len(log.containing("job: ValueError: failure")) <= 10
     assert len(log.containing("no retries left")) <= 10
+
+
+async def test_at_debug_a_worker_tells_what_it_does_besides(site: Site, log: Lines) -> None:
+    logging.getLogger("sidelong").setLevel(logging.DEBUG)
+    app = site.app()
+
+    @app.job
+    async def good() -> None: ...
+
+    @app.server_middleware
+    async def around(job, call_next):
+        return await call_next(job)
+
+    async with app, app.worker():
+        await good.enqueue_in(0.01)
+        await eventually(lambda: site.counter("stat:processed") == 1)
+        await eventually(lambda: log.containing("looked for dead workers: 0 without a lease, 0 of them dead"))
+        await eventually(lambda: len(log.containing("heartbeat answered after")) > 1)
+
+    for told in (
+        "around",
+        "registered as ",
+        "waiting for queue default",
+        "1 due job of schedule moved to their queues",
+    ):
+        assert log.containing(told), told
