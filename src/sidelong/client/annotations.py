@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any, Final, ParamSpecArgs, TypeVarTuple, Unpack, get_origin, get_type_hints
@@ -51,7 +51,7 @@ class ArgumentType:
 RAW: Final = ArgumentType()
 
 
-def scope_of(function: Any) -> Mapping[str, Any]:
+def scope_of(function: Any) -> dict[str, Any]:
     """Return the names that the annotations of `function` may use: those of the module where it was written."""
     while True:
         if isinstance(function, functools.partial):
@@ -66,7 +66,7 @@ def scope_of(function: Any) -> Mapping[str, Any]:
             function = type(function).__call__
 
 
-def argument_type(parameter: inspect.Parameter, scope: Mapping[str, Any], job: str) -> ArgumentType:
+def argument_type(parameter: inspect.Parameter, scope: dict[str, Any], job: str) -> ArgumentType:
     """Return what the arguments of `parameter` become.
 
     Args:
@@ -112,12 +112,12 @@ def shown_annotation(parameter: inspect.Parameter) -> str:
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
-def _resolved(annotation: Any, scope: Mapping[str, Any]) -> Any:
+def _resolved(annotation: Any, scope: dict[str, Any]) -> Any:
     def holder() -> None: ...
 
     holder.__annotations__ = {"it": annotation}
     try:
-        return get_type_hints(holder, globalns=dict(scope), include_extras=True)["it"]
+        return get_type_hints(holder, globalns=scope, include_extras=True)["it"]
     except Exception as error:
         raise UnresolvedError(str(error)) from error
 

@@ -114,18 +114,19 @@ class ArgumentTypes:
             return RAW
 
     def _prepare(self, found: Sequence[ArgumentType]) -> None:
-        self._target: type[msgspec.Struct] | None = None
+        target: type[msgspec.Struct] | None = None
         if any(each is not RAW for each in found):
             targets = [each.target for each in found]
             if self._is_variadic:
                 targets[-1] = list[targets[-1]]  # type: ignore[valid-type]
             # All have a default: how many there must be is for the signature to say.
-            fields = [(f"argument_{index}", target, None) for index, target in enumerate(targets)]
-            self._target = msgspec.defstruct("Arguments", fields, array_like=True)
-        self._convert: Callable[..., Any] = convert
-        if any(each.has_other_keys for each in found):
-            # Costs more than the rest.
-            self._convert = functools.partial(convert, str_keys=True)
+            fields = [(f"argument_{index}", each, None) for index, each in enumerate(targets)]
+            target = msgspec.defstruct("Arguments", fields, array_like=True)
+        # Several threads may prepare at once: what the others see is complete at any time.
+        self._target = target
+        # Asking for such keys costs more than all the rest.
+        has_other_keys = any(each.has_other_keys for each in found)
+        self._convert: Callable[..., Any] = functools.partial(convert, str_keys=True) if has_other_keys else convert
         self._encoded = tuple(index for index, each in enumerate(found) if not each.is_native)
         self._is_ready = True
 
