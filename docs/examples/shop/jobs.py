@@ -5,6 +5,7 @@ CompleteOrder ─┬─► write_invoice ──► SendReceipt
 """
 
 import asyncio
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from shop import orders, partners, settings
@@ -17,14 +18,15 @@ RECEIPT = "receipt"
 class OrderJob(JobClass):
     """What the steps have in common: how they are tried again, and what happens when they are given up."""
 
-    options: ClassVar = {"timeout": 30, "tags": ["order"]}
+    # By time and not by number: a busy service is asked often, and an outage may last the night.
+    options: ClassVar = {"timeout": 30, "retry_for": timedelta(days=1), "tags": ["order"]}
 
     def retry_in(self, count: int, error: BaseException, payload: dict[str, Any]) -> float | Kill:
         """Come back when a busy service says so, soon after an outage, and hardly ever after a bug."""
         if isinstance(error, partners.Throttled):
             return error.retry_after
         if isinstance(error, partners.TRANSIENT):
-            return settings.RETRY_DELAY * (count + 1)
+            return min(settings.RETRY_DELAY * (count + 1), 60)
         # A bug does not pass by itself; its job waits among the dead, where it can be retried once it is mended.
         return settings.RETRY_DELAY if count < 2 else Kill("three attempts have failed alike")
 
