@@ -75,7 +75,7 @@ async def test_a_server_that_keeps_nothing_on_disk_is_warned_of_and_others_are_n
     start_redis: StartRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
     servers = {
-        "nothing": start_redis(),
+        "nothing": start_redis(config={"save": ""}),
         "snapshots": start_redis(config={"save": "3600 1"}),
         "a log": start_redis(appendonly="everysec"),
     }
