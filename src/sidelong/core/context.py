@@ -15,15 +15,17 @@ class Context:
         queue: the queue it was fetched from.
         item: the payload as parsed; changes to it are not stored.
         cancelled: true once somebody wants this execution to end (stop, timeout or cancellation).
+        log_fields: what stands beside its log records, kept from the first of them on.
     """
 
-    __slots__ = ("_is_stopping", "cancelled", "has_finished", "item", "jid", "queue")
+    __slots__ = ("_is_stopping", "cancelled", "has_finished", "item", "jid", "log_fields", "queue")
 
     def __init__(self, jid: str, queue: str, item: dict[str, Any], is_stopping: Callable[[], bool]) -> None:
         self.jid = jid
         self.queue = queue
         self.item = item
         self.cancelled = False
+        self.log_fields: dict[str, Any] | None = None
         self.has_finished = False
         self._is_stopping = is_stopping
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from sidelong.core import payload
 from sidelong.core.display import shown
-from sidelong.core.logs.fields import Seconds
+from sidelong.core.logs.context import current_fields
+from sidelong.core.logs.fields import Fields, Seconds
 from sidelong.core.logs.levels import ROOT_LEVEL, level_of
 from sidelong.core.logs.message import LogMessage
 from sidelong.core.outcome import Dead, Outcome, Retry
@@ -81,9 +82,14 @@ class JobLogger:
 def _tell(to: logging.Logger, level: int, text: str, item: dict[str, Any], **more: Any) -> None:
     # Handlers may be anybody's: one that raises must neither fail a job nor undo what it did.
     with suppress(Exception):
-        fields = {"class": shown(payload.job_class(item)), "jid": shown(item.get("jid")), **more}
+        subject = current_fields()
+        if "jid" not in subject:
+            subject = Fields({"class": shown(payload.job_class(item)), "jid": shown(item.get("jid"))})
+        message = LogMessage(text, Fields({**subject, **more}) if more else subject)
         # Made here, for the search of the caller would take as long as all else: it is always this line.
-        to.handle(logging.LogRecord(to.name, level, __file__, 0, LogMessage(text, fields), None, None))
+        record = logging.LogRecord(to.name, level, __file__, 0, message, None, None)
+        record.job_context = subject
+        to.handle(record)
 
 
 def _elapsed(seconds: float) -> Seconds:

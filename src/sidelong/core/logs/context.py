@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from sidelong.core import payload
-from sidelong.core.context import running_context
+from sidelong.core.context import Context, running_context
 from sidelong.core.display import shown
 from sidelong.core.logs.fields import Fields
 
@@ -38,7 +38,7 @@ def context_of(record: logging.LogRecord) -> Fields:
     """
     known = record.__dict__.get("job_context")
     if type(known) is not Fields:
-        known = record.job_context = _current()
+        known = record.job_context = current_fields()
     return known
 
 
@@ -56,18 +56,25 @@ class JobContextFilter(logging.Filter):
         return True
 
 
-def _current() -> Fields:
+def current_fields() -> Fields:
+    """Return what stands beside a record that is logged here and now."""
     context, added = running_context(), _added.get()
-    fields = Fields()
-    if context is not None:
-        item = context.item
-        fields["class"] = shown(payload.job_class(item))
-        fields["jid"] = shown(context.jid)
-        if (batch := item.get("bid")) is not None:
-            fields["bid"] = shown(batch)
-        if tags := context.tags:
-            fields["tags"] = [shown(tag) for tag in tags[:_MOST_TAGS]]
-    if added:
-        for key, value in added.items():
-            fields.setdefault(key, value)
+    fields = _of_job(context) if context is not None else _NOTHING
+    return Fields({**fields, **added, **fields}) if added else fields
+
+
+_NOTHING = Fields()
+
+
+def _of_job(context: Context) -> Fields:
+    known = context.log_fields
+    if type(known) is Fields:
+        return known
+    item = context.item
+    fields = Fields({"class": shown(payload.job_class(item)), "jid": shown(context.jid)})
+    if (batch := item.get("bid")) is not None:
+        fields["bid"] = shown(batch)
+    if tags := context.tags:
+        fields["tags"] = [shown(tag) for tag in tags[:_MOST_TAGS]]
+    context.log_fields = fields
     return fields

@@ -11,10 +11,17 @@ _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
 
 
 class Fields(dict[str, Any]):
-    """A dict whose text is `key=value key=value`: what the values hold cannot pass for another key or line."""
+    """A dict whose text is `key=value key=value`: what the values hold cannot pass for another key or line.
+
+    Many records share one, and its text is kept: it is complete before it is first shown, and not changed afterwards.
+    """
+
+    _text: str | None = None
 
     def __str__(self) -> str:
-        return " ".join([f"{_word(key)}={_word(value)}" for key, value in self.items()])
+        if self._text is None:
+            self._text = " ".join([f"{_word(key)}={_word(value)}" for key, value in self.items()])
+        return self._text
 
 
 class Seconds(float):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import lru_cache
 from typing import Any, Final
 
 from sidelong.core.display import shown
@@ -55,6 +56,7 @@ class JsonFormatter(logging.Formatter):
 _encode: Final = json.JSONEncoder(default=shown, allow_nan=False, separators=(",", ":")).encode
 
 
+@lru_cache
 def _base36(number: int) -> str:
     digits = ""
     while number:

@@ -22,7 +22,7 @@ class LogMessage:
 
     def __init__(self, text: str, fields: dict[str, Any], *, lines: str = "", kind: Hashable = None) -> None:
         self.text = text
-        self.fields = Fields(fields)
+        self.fields = fields if type(fields) is Fields else Fields(fields)
         self.lines = lines
         self.kind = text if kind is None else kind
 

@@ -76,7 +76,7 @@ class PrettyFormatter(logging.Formatter):
 
 def _message(record: logging.LogRecord, context: Fields) -> str:
     text, own = escaped(text_of(record)), fields_of(record)
-    if not own or own.keys() <= context.keys():
+    if own is context or not own or own.keys() <= context.keys():
         return text
     return f"{text} {Fields((key, own[key]) for key in own if key not in context)}"
 
