@@ -4,8 +4,9 @@ What a page may ask of its reader:
 
 - A `python` block that begins with the comment `# name.py` is a file, and is imported; any other one is run as it is.
   One titled "Read by ..." needs a program that sets things up before it can be imported, so it is only written down.
-- The commands of an `sh` block are run one after the other. `sidelong run` and `uvicorn` go on until all jobs are done,
-  and are then stopped.
+- The commands of an `sh` block are run one after the other. `sidelong run`, `uvicorn` and `python -m shop` go on until
+  all jobs are done, and are then stopped.
+- `cd` leads into a copy of a directory of the checkout.
 - A block titled "Another terminal" is run while what was started before it goes on.
 - The lines of a `text` block titled "Output" must be among those that the page's programs have printed.
 """
@@ -13,6 +14,7 @@ What a page may ask of its reader:
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,10 +38,12 @@ _FOREIGN = re.compile(rf"^(from|import) ({'|'.join(OTHER_LIBRARIES)})(_\w+)?\b",
 _SHELLS = {"sh", "bash", "shell", "console"}
 # The environment that these make or enter is the one the tests run in.
 _PREPARATIONS = (". .venv/bin/activate", "pip install ")
-_SERVICES = ("sidelong run", "uvicorn")
+_SERVERS = ("uvicorn", "python -m shop")
+_SERVICES = ("sidelong run", *_SERVERS)
 _WAITING_KEYS = ("schedule", "retry", "queue:*", "sidelong:inflight:*")
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-_DOCUMENTED_ADDRESS = "localhost:8000"
+# The port of a page's own server; those of its neighbours follow it.
+_DOCUMENTED_ADDRESS = re.compile(r"\blocalhost:800(\d)\b")
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class Service:
     @property
     def is_server(self) -> bool:
         """Whether it answers HTTP."""
-        return self.command.startswith("uvicorn")
+        return _is_one_of(_SERVERS, self.command)
 
 
 class Reader:
@@ -122,6 +126,7 @@ class Reader:
     def __init__(self, workspace: Path, database: Database, port: int) -> None:
         self.output = ""
         self._workspace = workspace
+        self._directory = workspace
         self._database = database
         self._port = port
         self._snippets = 0
@@ -132,6 +137,7 @@ class Reader:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
+            "SHOP_PORT": str(port),
         }
 
     def follow(self, page: Path) -> None:
@@ -184,22 +190,29 @@ class Reader:
             self._run(["sh", "-c", f"{runnable} --collect-only -q"], directory=CHECKOUT)
         elif "benchmarks" in runnable:
             self._run(["sh", "-c", f"{runnable} --help"], directory=CHECKOUT)
-        elif runnable.startswith(_SERVICES):
+        elif runnable.startswith("cd "):
+            self._enter(runnable.removeprefix("cd "))
+        elif _is_one_of(_SERVICES, runnable):
             self._start_service(runnable)
         elif runnable.startswith("curl "):
             self._run_curl(runnable)
         else:
             self._run(["sh", "-c", runnable])
 
+    def _enter(self, directory: str) -> None:
+        """Run what follows in a copy of the directory, which it may write to."""
+        self._directory = self._workspace / directory
+        shutil.copytree(CHECKOUT / directory, self._directory, dirs_exist_ok=True)
+
     def _run_curl(self, command: str) -> None:
         require_curl()
-        words = shlex.split(command.replace(_DOCUMENTED_ADDRESS, f"127.0.0.1:{self._port}"))
+        words = shlex.split(_DOCUMENTED_ADDRESS.sub(lambda found: f"127.0.0.1:{self._port + int(found[1])}", command))
         self._run([*words, "--fail-with-body", "--silent", "--show-error"])
 
     def _run(self, words: list[str], directory: Path | None = None) -> None:
         done = subprocess.run(
             words,
-            cwd=directory or self._workspace,
+            cwd=directory or self._directory,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -218,7 +231,7 @@ class Reader:
         with log.open("w") as output:
             process = subprocess.Popen(
                 ["sh", "-c", f"exec {words}"],
-                cwd=self._workspace,
+                cwd=self._directory,
                 env=self._environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -265,3 +278,8 @@ class Reader:
 
     def _logs(self) -> str:
         return "".join(f"\n{service.command}:\n{service.log.read_text()}" for service in self._services)
+
+
+def _is_one_of(commands: tuple[str, ...], line: str) -> bool:
+    """Tell whether a line runs one of these: `python -m shop` is not `python -m shop.load`."""
+    return any(f"{line} ".startswith(f"{command} ") for command in commands)
