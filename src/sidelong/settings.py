@@ -40,14 +40,10 @@ class EffectiveSettings:
     Attributes:
         config: their values.
         sources: where each comes from: `code`, a variable, a file and its section, or `default`.
-        environment: the name of the environment.
-        file: the settings file, None where there is none.
     """
 
     config: Config
     sources: Mapping[str, str]
-    environment: str
-    file: Path | None
 
 
 def resolve(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> EffectiveSettings:
@@ -73,7 +69,17 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -
     except ConfigurationError as error:
         raise from_outside(error, *_outside_names(str(error), sources)) from None
     ordered = {each.name: sources.get(each.name, DEFAULT) for each in fields(Config)}
-    return EffectiveSettings(config, ordered, outside.environment, outside.file)
+    return EffectiveSettings(config, ordered)
+
+
+def chosen(environ: Mapping[str, str] = os.environ) -> tuple[str, Path | None]:
+    """Return the name of the environment, and the settings file, None where there is none.
+
+    Raises:
+        SettingSourceError: the file cannot be read.
+    """
+    outside = _Outside(environ)
+    return outside.environment, outside.file
 
 
 def from_outside(error: ConfigurationError, *sources: str) -> ConfigurationError:

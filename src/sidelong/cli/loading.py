@@ -1,20 +1,29 @@
-"""Find the app that a command line names: `module:attr`, or `path.py[:attr]`."""
+"""Find the app or the job that a command line names: `module:attr`, or `path.py[:attr]`."""
 
 import importlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from sidelong.app import Sidelong
+from sidelong.client.job import Job
+from sidelong.client.job_class import JobClass, job_of
+from sidelong.errors import SettingSourceError
 
 
 class TargetError(Exception):
-    """TARGET does not lead to an app; the message is one sentence for the operator.
+    """TARGET does not lead to what it should; the message is one sentence for the operator."""
+
+
+class FailedImportError(TargetError):
+    """The user's own code failed while it was imported.
 
     Attributes:
-        traceback: what the user's own code raised while it was imported, if that is what went wrong.
+        traceback: what it raised; empty if it ended the process.
     """
 
     def __init__(self, message: str, traceback: str = "") -> None:
@@ -32,13 +41,58 @@ def load_app(target: str) -> Sidelong:
 
     Raises:
         TargetError: there is no such module, file or attribute, it is no app, or importing it failed.
+        SettingSourceError: a setting outside the code, which an app reads when it is made, cannot work.
     """
+    module, location, attribute = _import(target)
+    return _named_app(module, location, attribute) if attribute else _only_app(module, location)
+
+
+def is_target(text: str) -> bool:
+    """Return whether `text` names something to import, rather than a job by its wire name, as `Shop::Charge` does."""
+    _, colon, attribute = text.partition(":")
+    return text.endswith(".py") or (bool(colon) and not attribute.startswith(":"))
+
+
+def load_job(target: str, app: Sidelong | None = None) -> tuple[Sidelong, Job[..., Any]]:
+    """Import what TARGET names and return the job there, after the app it belongs to.
+
+    Args:
+        target: `module:attr` or `path.py:attr`.
+        app: the app it must belong to; without it, one is looked for in all modules that are loaded.
+
+    Raises:
+        TargetError: as in `load_app`; or it is no job of that app.
+        SettingSourceError: as in `load_app`.
+    """
+    module, location, attribute = _import(target)
+    if not attribute:
+        raise TargetError(f"{target!r} names no job: write {location}:attr.")
+    value = _attribute(module, location, attribute)
+    if isinstance(value, Sidelong):
+        raise TargetError(f"{target!r} is an app: name the job in it, or write --app {target} and the job's name.")
+    if isinstance(value, type) and issubclass(value, JobClass):
+        value = job_of(value)
+    if not isinstance(value, Job):
+        raise TargetError(f"{target!r} is not a job but a {type(value).__name__}: decorate it with @app.job.")
+    for owner in [app] if app is not None else _loaded_apps():
+        if value.name in owner.registry:
+            return owner, value
+    raise TargetError(f"The app that {target!r} belongs to is not to be found: name it as in --app module:attr.")
+
+
+def _import(target: str) -> tuple[ModuleType, str, str]:
+    """Return the module that TARGET names, with what stands before and behind the colon."""
     location, _, attribute = target.partition(":")
     if not location:
         raise TargetError(f"{target!r} names no module: write module:attr or path.py:attr.")
     _make_importable(Path.cwd())
     module = _import_file(Path(location)) if location.endswith(".py") else _import_module(location)
-    return _named_app(module, location, attribute) if attribute else _only_app(module, location)
+    return module, location, attribute
+
+
+def _loaded_apps() -> Iterator[Sidelong]:
+    for module in list(sys.modules.values()):
+        yield from _apps(module).values()
 
 
 def _make_importable(directory: Path) -> None:
@@ -57,6 +111,9 @@ def _import_module(name: str) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise TargetError(f"There is no module {error.name!r} in {Path.cwd()} or on the Python path.") from None
         raise _failed_import(name, error) from error
+    except SettingSourceError:
+        # What is wrong is not the user's code, and the sentence says where it is.
+        raise
     except (Exception, SystemExit) as error:
         raise _failed_import(name, error) from error
 
@@ -85,6 +142,8 @@ def _import_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
+        if isinstance(error, SettingSourceError):
+            raise
         raise _failed_import(path.name, error) from error
     return module
 
@@ -102,10 +161,10 @@ def _module_name(path: Path) -> tuple[str, Path]:
     return ".".join(parts), root
 
 
-def _failed_import(name: str, error: BaseException) -> TargetError:
+def _failed_import(name: str, error: BaseException) -> FailedImportError:
     if isinstance(error, SystemExit):
-        return TargetError(f"{name!r} ended the process while it was imported (SystemExit: {error.code}).")
-    return TargetError(
+        return FailedImportError(f"{name!r} ended the process while it was imported (SystemExit: {error.code}).")
+    return FailedImportError(
         f"{name!r} cannot be imported: {type(error).__name__}, see the traceback above.",
         traceback="".join(traceback.format_exception(_without_import_frames(error))),
     )
@@ -123,15 +182,20 @@ def _without_import_frames(error: BaseException) -> BaseException:
 
 
 def _named_app(module: ModuleType, location: str, attribute: str) -> Sidelong:
+    value = _attribute(module, location, attribute)
+    if not isinstance(value, Sidelong):
+        kind = type(value).__name__
+        raise TargetError(f"{location}:{attribute} is not a Sidelong app but a {kind}{_others(module)}.")
+    return value
+
+
+def _attribute(module: ModuleType, location: str, attribute: str) -> object:
     value: object = module
     for part in attribute.split("."):
         try:
             value = getattr(value, part)
         except AttributeError:
             raise TargetError(f"{location!r} has no {attribute!r}{_others(module)}.") from None
-    if not isinstance(value, Sidelong):
-        kind = type(value).__name__
-        raise TargetError(f"{location}:{attribute} is not a Sidelong app but a {kind}{_others(module)}.")
     return value
 
 
@@ -151,4 +215,4 @@ def _others(module: ModuleType) -> str:
 
 
 def _apps(module: ModuleType) -> dict[str, Sidelong]:
-    return {name: value for name, value in vars(module).items() if isinstance(value, Sidelong)}
+    return {name: value for name, value in list(vars(module).items()) if isinstance(value, Sidelong)}

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from sidelong.cli import flags
+
 cli = typer.Typer(
     name="sidelong",
     help="Sidelong runs background jobs from Redis on asyncio, beside Sidekiq if you like.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -46,43 +47,24 @@ def run(
             help="Where the app is: `module:attr` or `path.py[:attr]`. Without attr, the only app in it.",
         ),
     ],
-    concurrency: Annotated[
-        int | None,
-        typer.Option("--concurrency", "-c", metavar="N", min=1, help="How many jobs run at once (default: 10)."),
-    ] = None,
-    queues: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--queue",
-            "-q",
-            metavar="NAME[,WEIGHT]",
-            help="A queue to serve; repeat it for more. With weights, a queue of weight 3 gets three times"
-            " the share of one of weight 1; without, an earlier queue always goes first. (default: the"
-            " queues of all jobs in the app, and `default`)",
-        ),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--timeout",
-            "-t",
-            metavar="SECONDS",
-            min=0,
-            help="How long running jobs may go on after TERM or Ctrl-C, before they are cancelled and handed"
-            " back to their queues (default: 25).",
-        ),
-    ] = None,
-    redis: Annotated[
-        str | None,
-        typer.Option("--redis", metavar="URL", help="Redis to use instead of the app's own.", show_default=False),
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log at DEBUG.")] = False,
+    concurrency: flags.Concurrency = None,
+    queues: flags.Queues = None,
+    timeout: flags.Timeout = None,
+    tag: flags.Tag = None,
+    labels: flags.Labels = None,
+    log_format: flags.Format = None,
+    verbose: flags.Verbose = False,
+    redis: flags.Redis = None,
+    config_file: flags.ConfigFile = None,
+    environment: flags.Environment = None,
 ) -> None:
     """Run a worker: take jobs from Redis and perform them, until told to stop.
 
     **TERM** or **Ctrl-C** stops it: no new jobs, running ones get the timeout. A second one cancels them at
     once, a third leaves at once. **TSTP** stops taking jobs and keeps running those it has; **TTIN** logs the
     stacks of all tasks and threads.
+
+    Exit status: 0 after a stop, 1 if Redis or the app's own code failed, 2 if the command or a setting is wrong.
 
     For example:
 
@@ -103,7 +85,134 @@ def run(
                 timeout=timeout,
                 redis=redis,
                 verbose=verbose,
+                tag=tag,
+                labels=labels or (),
+                log_format=str(log_format) if log_format else None,
+                config_file=config_file,
+                environment=environment,
             )
+        )
+    )
+
+
+@cli.command()
+def enqueue(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB",
+            help="The job: `module:attr` or `path.py:attr`, or its wire name, such as `shop.jobs.send_mail` or"
+            " `Ruby::Class`.",
+        ),
+    ],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ARGS", help="Its arguments. What is JSON is read as JSON, all else is a string."),
+    ] = None,
+    delay: Annotated[
+        str | None, typer.Option("--in", metavar="DURATION", help="Run it later: 90 (seconds), 10m, 2h, 1d, 1h30m.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="Run it at 2030-01-31T08:00:00+01:00, or at epoch seconds."),
+    ] = None,
+    queue: Annotated[
+        str | None, typer.Option("--queue", "-q", metavar="NAME", help="Another queue than the job's own.")
+    ] = None,
+    app: Annotated[
+        str | None,
+        typer.Option(
+            "--app",
+            metavar="TARGET",
+            help="The app that knows the wire name: its options, middleware and Redis are used. Without it, of a"
+            " wire name nothing is known, and it goes to `default`.",
+        ),
+    ] = None,
+    are_strings: Annotated[bool, typer.Option("--string", "-s", help="Take all ARGS as strings.")] = False,
+    redis: flags.Redis = None,
+    config_file: flags.ConfigFile = None,
+    environment: flags.Environment = None,
+) -> None:
+    """Enqueue a job, and print its id.
+
+    A job that is imported, or known to the app, is checked: its arguments must fit its parameters.
+
+    Exit status: 0 if it is stored; 1 if it is not, and trying again is safe; 2 if the command or a setting is
+    wrong; 3 if Redis did not answer and it may be stored; 4 if a client middleware stopped it.
+
+    For example:
+
+    - `sidelong enqueue shop.jobs:send_welcome 42 --in 10m`
+
+    - `sidelong enqueue Mailers::Welcome 42 '{"locale": "de"}' -q mailers`
+
+    - `sidelong enqueue shop.jobs:set_limit -- -5` (after `--`, nothing is an option)
+    """
+    from sidelong.cli.enqueue import EnqueueOptions
+    from sidelong.cli.enqueue import enqueue as enqueue_job
+
+    raise typer.Exit(
+        enqueue_job(
+            EnqueueOptions(
+                target=target,
+                arguments=arguments or (),
+                are_strings=are_strings,
+                delay=delay,
+                at=at,
+                queue=queue,
+                app=app,
+                redis=redis,
+                config_file=config_file,
+                environment=environment,
+            )
+        )
+    )
+
+
+@cli.command()
+def config(
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="TARGET", help="Where the app is, as for `run`; without it, code says nothing."),
+    ] = None,
+    concurrency: flags.Concurrency = None,
+    queues: flags.Queues = None,
+    timeout: flags.Timeout = None,
+    tag: flags.Tag = None,
+    labels: flags.Labels = None,
+    log_format: flags.Format = None,
+    verbose: flags.Verbose = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    redis: flags.Redis = None,
+    config_file: flags.ConfigFile = None,
+    environment: flags.Environment = None,
+) -> None:
+    """Show the settings that hold here, and where each comes from. Secrets are hidden.
+
+    Write `config` in place of `run`, and it shows what that command would run with. Flags come before code, code
+    before the environment, the environment before the settings file, and the file before the defaults.
+
+    Exit status: 0, or 2 if a setting is wrong.
+    """
+    from sidelong.cli.config import show_config
+    from sidelong.cli.run import RunOptions
+
+    raise typer.Exit(
+        show_config(
+            RunOptions(
+                target=target or "",
+                concurrency=concurrency,
+                queues=queues or (),
+                timeout=timeout,
+                redis=redis,
+                verbose=verbose,
+                tag=tag,
+                labels=labels or (),
+                log_format=str(log_format) if log_format else None,
+                config_file=config_file,
+                environment=environment,
+            ),
+            as_json=as_json,
         )
     )
 

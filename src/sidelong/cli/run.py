@@ -7,15 +7,18 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sidelong.cli.banner import log_banner
-from sidelong.cli.loading import TargetError, load_app
+from sidelong.cli.exit_status import ExitStatus
+from sidelong.cli.loading import FailedImportError, TargetError, load_app
 from sidelong.cli.logs import configure_logging, use_log_format
 from sidelong.cli.signals import Signals
 from sidelong.core.config import Settings
 from sidelong.core.logs.repeats import REPEATS
 from sidelong.core.queue_names import parse_queues
 from sidelong.errors import ConfigurationError, StoreError
+from sidelong.settings import log_format, misspelt_variables, prefer
 from sidelong.worker.worker import Worker
 
 logger = logging.getLogger("sidelong.cli")
@@ -34,11 +37,34 @@ class RunOptions:
     timeout: float | None
     redis: str | None
     verbose: bool
+    tag: str | None = None
+    labels: Sequence[str] = ()
+    log_format: str | None = None
+    config_file: Path | None = None
+    environment: str | None = None
+
+    def settings(self) -> Settings:
+        """Return the settings that flags give; the address is not among them."""
+        settings = Settings()
+        if self.concurrency is not None:
+            settings["concurrency"] = self.concurrency
+        if self.queues:
+            settings["queues"] = self.queues
+        if self.timeout is not None:
+            settings["timeout"] = self.timeout
+        if self.tag is not None:
+            settings["tag"] = self.tag
+        if self.labels:
+            settings["labels"] = self.labels
+        if self.log_format is not None:
+            settings["log_format"] = self.log_format
+        return settings
 
 
 def run(options: RunOptions) -> int:
     """Import the app, run a worker until it is stopped, and return the exit status."""
-    configure_logging(options.verbose)
+    prefer(file=options.config_file, environment=options.environment)
+    configure_logging(options.verbose, options.log_format or log_format())
     signals = Signals()
     signals.install()
     try:
@@ -49,33 +75,29 @@ def run(options: RunOptions) -> int:
         if options.redis:
             # A flag beats what the code says, for what jobs enqueue as well.
             app.use_redis(options.redis)
-        worker = app.worker(**_settings(options))
+        worker = app.worker(**options.settings())
         use_log_format(worker.config.log_format)
+        _warn_of_misspelt_variables()
         log_banner(app, worker, options.target)
         _serve(worker, signals)
     except (TargetError, ConfigurationError, StoreError) as error:
         if signals.stop_requested:
             # Asked to stop while it started: what failed then is of no interest.
-            return 0
-        if isinstance(error, TargetError):
+            return ExitStatus.DONE
+        if isinstance(error, FailedImportError):
             sys.stderr.write(error.traceback)
         sys.stderr.write(f"sidelong: {error}\n")
-        return 1
+        # What has to be mended first is not worth a restart: a supervisor can tell by the status.
+        return ExitStatus.FAILED if isinstance(error, FailedImportError | StoreError) else ExitStatus.MISUSED
     if stuck := worker.stuck_threads():
         _leave(f"Jobs that do not end are left behind: {', '.join(stuck)}")
     logger.info("Stopped")
-    return 0
+    return ExitStatus.DONE
 
 
-def _settings(options: RunOptions) -> Settings:
-    settings = Settings()
-    if options.concurrency is not None:
-        settings["concurrency"] = options.concurrency
-    if options.queues:
-        settings["queues"] = options.queues
-    if options.timeout is not None:
-        settings["timeout"] = options.timeout
-    return settings
+def _warn_of_misspelt_variables() -> None:
+    for name, meant in misspelt_variables().items():
+        logger.warning("The variable %s says nothing; did you mean %s?", name, meant)
 
 
 def _serve(worker: Worker, signals: Signals) -> None:

@@ -36,10 +36,10 @@ def test_the_version_and_the_help_are_told(sidelong):
     assert "--seed" in sidelong("demo", "--help").stdout
 
 
-def test_a_wrong_target_is_one_sentence_and_status_one(sidelong):
+def test_a_wrong_target_is_one_sentence_and_status_two(sidelong):
     done = sidelong("run", "no_such_module:app")
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("sidelong: There is no module 'no_such_module' in ")
     assert done.stderr.count("\n") == 1
 
@@ -79,10 +79,10 @@ def test_a_redis_url_on_the_command_line_beats_the_one_in_the_code(sidelong, app
         (["--redis", "nonsense"], "the Redis URL must begin with redis://"),
     ],
 )
-def test_a_wrong_option_is_one_sentence_and_status_one(sidelong, app_file, words, sentence):
+def test_a_wrong_option_is_one_sentence_and_status_two(sidelong, app_file, words, sentence):
     done = sidelong("run", "small_app", *words)
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(f"sidelong: {sentence}")
     assert done.stderr.count("\n") == 1
 
@@ -95,7 +95,7 @@ def test_a_queue_of_a_capsule_is_refused_with_what_to_do(sidelong, tmp_path):
 
     done = sidelong("run", "pdf_app.py", "-q", "default", "-q", "pdf")
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == (
         "sidelong: the queue 'pdf' is served by two capsules, 'default' and 'slow': leave it out of one"
         " (the capsule 'default' serves what `queues` or -q names)\n"

@@ -1,0 +1,156 @@
+"""`sidelong enqueue`: one job, from the command line into Redis."""
+
+import asyncio
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sidelong.app import Sidelong
+from sidelong.cli.exit_status import ExitStatus
+from sidelong.cli.loading import FailedImportError, TargetError, is_target, load_app, load_job
+from sidelong.cli.moments import read_duration, read_instant
+from sidelong.client.job import Job
+from sidelong.client.schedule import instant
+from sidelong.errors import (
+    ArgumentError,
+    ConfigurationError,
+    EnqueueUncertain,
+    PayloadTooLargeError,
+    PushError,
+    SidelongError,
+    StoreError,
+)
+from sidelong.settings import prefer
+
+
+@dataclass(frozen=True)
+class EnqueueOptions:
+    """What the command line asks for; what is None stays as the job and the app have it."""
+
+    target: str
+    arguments: Sequence[str]
+    are_strings: bool = False
+    delay: str | None = None
+    at: str | None = None
+    queue: str | None = None
+    app: str | None = None
+    redis: str | None = None
+    config_file: Path | None = None
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What is to be enqueued: the job if it is known, else its wire name."""
+
+    app: Sidelong
+    job: Job[..., Any] | str
+    arguments: Sequence[Any]
+    options: dict[str, Any]
+
+
+def enqueue(options: EnqueueOptions) -> ExitStatus:
+    """Enqueue a job, print its id alone on stdout, and return the exit status."""
+    try:
+        call = _prepare(options)
+    except FailedImportError as error:
+        sys.stderr.write(error.traceback)
+        return _told(error, ExitStatus.FAILED)
+    except (TargetError, SidelongError, TypeError, ValueError) as error:
+        return _told(error, ExitStatus.MISUSED)
+    try:
+        jid = asyncio.run(_push(call))
+    except (ArgumentError, ConfigurationError, PayloadTooLargeError) as error:
+        return _told(error, ExitStatus.MISUSED)
+    except EnqueueUncertain as error:
+        return _told(error, ExitStatus.UNCERTAIN)
+    except (PushError, StoreError) as error:
+        return _told(error, ExitStatus.FAILED)
+    except Exception:
+        traceback.print_exc()
+        return _told("a client middleware failed: the job may or may not be stored", ExitStatus.UNCERTAIN)
+    except KeyboardInterrupt:
+        _told("interrupted: the job may or may not be stored", ExitStatus.UNCERTAIN)
+        raise
+    if jid is None:
+        return _told("a client middleware stopped the job: nothing was stored", ExitStatus.STOPPED)
+    sys.stdout.write(f"{jid}\n")
+    return ExitStatus.DONE
+
+
+def read_arguments(texts: Sequence[str], *, are_strings: bool) -> list[Any]:
+    """Return arguments as they were typed: what is JSON as its value, and all else as a string.
+
+    Args:
+        texts: the words of the command line.
+        are_strings: whether all of them are strings.
+    """
+    return list(texts) if are_strings else [_value(text) for text in texts]
+
+
+def _prepare(options: EnqueueOptions) -> _Call:
+    """Read the command line and load what it names; no connection is made."""
+    prefer(file=options.config_file, environment=options.environment)
+    arguments: Sequence[Any] = read_arguments(options.arguments, are_strings=options.are_strings)
+    app, job = _find(options)
+    if options.redis:
+        app.use_redis(options.redis)
+    if app.config.redis_url.startswith("memory://"):
+        raise ConfigurationError(
+            "memory:// ends with this command, and the job with it: use a real Redis, as --redis does"
+        )
+    if isinstance(job, Job):
+        # They come as JSON, as in a payload: this tells what does not fit before anything is sent.
+        try:
+            arguments = job.convert(list(arguments))
+        except ArgumentError as error:
+            raise ArgumentError(f"{error} (what is JSON is read as JSON: '\"42\"' is a string)") from None
+        job.bind(arguments)
+    changes: dict[str, Any] = {} if options.queue is None else {"queue": options.queue}
+    if (due := _due(options, app)) is not None:
+        changes["at"] = instant(due)
+    return _Call(app, job, arguments, changes)
+
+
+def _find(options: EnqueueOptions) -> tuple[Sidelong, Job[..., Any] | str]:
+    app = None if options.app is None else load_app(options.app)
+    if is_target(options.target):
+        return load_job(options.target, app)
+    app = app or Sidelong()
+    known = options.target in app.registry
+    return app, app.registry.get(options.target) if known else options.target
+
+
+def _due(options: EnqueueOptions, app: Sidelong) -> float | None:
+    if options.delay is not None and options.at is not None:
+        raise ConfigurationError("give --in or --at, not both")
+    if options.delay is not None:
+        return app.client.clock.now() + read_duration(options.delay)
+    return None if options.at is None else read_instant(options.at)
+
+
+async def _push(call: _Call) -> str | None:
+    async with call.app:
+        reference = await call.app.enqueue(call.job, *call.arguments, **call.options)
+    return None if reference is None else reference.jid
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_json)
+    except ValueError:
+        return text
+
+
+def _no_json(name: str) -> Any:
+    """Python reads NaN and Infinity, which are not JSON."""
+    raise ValueError(name)
+
+
+def _told(error: Exception | str, status: ExitStatus) -> ExitStatus:
+    sys.stderr.write(f"sidelong: {error}\n")
+    return status
