@@ -8,14 +8,14 @@ from pathlib import Path
 
 import redis
 
-from benchmarks import drain, enqueue, job_log, latency, scale
+from benchmarks import arguments, drain, enqueue, job_log, latency, scale
 from benchmarks.report import document, table
 from benchmarks.rounds import Result, contestants, play
 from benchmarks.server import NoServerError, running_server
 from benchmarks.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
-    each.WORKLOAD.name: each.WORKLOAD for each in (drain, enqueue, job_log, latency, scale)
+    each.WORKLOAD.name: each.WORKLOAD for each in (arguments, drain, enqueue, job_log, latency, scale)
 }
 _ROUNDS = 5
 
