@@ -13,6 +13,8 @@ logger = logging.getLogger("mkdocs.hooks.links")
 _FENCES = re.compile(r"(^ *```.*?^ *```$)", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 
+_ON_THE_SITE = {".md", ".png", ".svg"}
+
 
 def on_config(config: Any) -> Any:
     """Put the decisions into the menu."""
@@ -35,7 +37,7 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
         path = (folder / target).resolve()
         if not path.exists():
             logger.warning("%s links to %s, which does not exist", page.file.src_uri, target)
-        return text if path.is_dir() or not path.is_relative_to(docs) else link[0]
+        return link[0] if path.is_relative_to(docs) and path.suffix in _ON_THE_SITE else text
 
     # Odd parts are code.
     parts = _FENCES.split(markdown)
