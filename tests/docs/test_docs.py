@@ -71,6 +71,12 @@ def test_the_readme_has_one_command_for_the_demo_and_one_for_the_suite():
     assert [command.rpartition("/")[2] for command in commands] == ["sidelong demo", "python -m pytest"]
 
 
+def test_the_comparison_says_the_same_in_the_readme_and_on_its_page():
+    table = [line for line in README.read_text().splitlines() if line.startswith("|")]
+
+    assert "\n".join(table) in (CHECKOUT / "docs/comparison.md").read_text()
+
+
 def test_every_link_to_a_file_leads_somewhere():
     for page in PAGES:
         for target in read_links(page):
