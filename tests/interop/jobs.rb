@@ -12,6 +12,9 @@ Sidekiq::Launcher::BEAT_PAUSE = 0.2
 Sidekiq::Scheduled::Poller.class_eval { def initial_wait = nil }
 Sidekiq.options[:poll_interval_average] = 0.2
 
+# Files of a page of the docs.
+ENV.fetch("MORE_FILES", "").split(":").each { |file| require file }
+
 # As `tests.support.ledger` writes it.
 module Ledger
   FILE = File.open(File.join(ENV.fetch("LEDGER"), "#{Process.pid}.ledger"), "a")

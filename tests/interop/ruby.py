@@ -97,6 +97,7 @@ class RubyWorker:
         concurrency: how many jobs run at once.
         timeout: seconds that running jobs have at a stop.
         dead_max_jobs: as in Sidekiq's options.
+        files: more Ruby files that it loads.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class RubyWorker:
         concurrency: int = 2,
         timeout: int = 1,
         dead_max_jobs: int = 10_000,
+        files: Sequence[Path] = (),
     ) -> None:
         self._url = url
         self._ledger = ledger
@@ -122,6 +124,7 @@ class RubyWorker:
                     "REDIS_URL": url,
                     "LEDGER": str(ledger.directory),
                     "DEAD_MAX_JOBS": str(dead_max_jobs),
+                    "MORE_FILES": ":".join(map(str, files)),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
