@@ -1,4 +1,6 @@
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -151,3 +153,18 @@ def test_a_real_clock_brings_the_count_as_well(caplog):
         logger.error("again")
 
     eventually_sync(lambda: any("more times" in message for message in caplog.messages))
+
+
+def test_what_was_held_back_is_told_before_a_program_ends():
+    program = (
+        "import logging; logging.basicConfig()\n"
+        "from sidelong import Sidelong; Sidelong('redis://localhost')\n"
+        "for number in range(9): logging.getLogger('sidelong.worker').error('trouble %d', number)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+
+    assert done.stderr.splitlines() == [
+        *(f"ERROR:sidelong.worker:trouble {number}" for number in range(5)),
+        "ERROR:sidelong.worker:trouble 8 (repeated 4 more times within 10 s)",
+    ]
