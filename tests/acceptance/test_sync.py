@@ -32,7 +32,7 @@ def run(tmp_path: Path, program: str, url: str) -> str:
     path = tmp_path / "program.py"
     path.write_text(PRELUDE + textwrap.dedent(program))
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", path, url],
+        [sys.executable, "-W", "error", path, url],
         env=environment(),
         capture_output=True,
         text=True,
@@ -230,7 +230,7 @@ def test_a_push_that_fails_ends_in_time_and_says_what_is_true(tmp_path, proxy: P
     path = tmp_path / "program.py"
     path.write_text(PRELUDE + textwrap.dedent(program))
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-X", "dev", path, proxy.url()],
+        [sys.executable, "-W", "error", path, proxy.url()],
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
