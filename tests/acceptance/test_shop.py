@@ -102,7 +102,7 @@ def test_an_outage_of_a_service_costs_no_order_and_is_no_news(shop, service):
         shop.switch(service, mode)
         orders += [shop.order(email=f"{number % 3}@example.org") for number in range(8)]
         eventually_sync(lambda mode=mode: shop.books(service)["calls"].get(mode, 0) >= 8, 20)
-    assert f'class="state {"warn"}">slow<' in shop.page()
+    assert 'class="state warn">slow<' in shop.page()
     shop.switch(service, "ok")
     shop.wait_until("complete", orders)
 
@@ -135,7 +135,7 @@ def test_a_bug_is_caught_at_each_attempt_and_calls_a_person_once(shop):
     bad, good = shop.order(parcels=0), shop.order(parcels=2)
 
     shop.wait_until("complete", [good])
-    eventually_sync(lambda: shop.books("errors")["alerts"], 15)
+    eventually_sync(lambda: shop.books("errors")["alerts"] and len(shop.mailed()) == 2, 15)
 
     caught = shop.books("errors")
     assert [(notice["error"], notice["order"]) for notice in caught["notices"]] == [("ZeroDivisionError", bad)] * 3
@@ -144,6 +144,17 @@ def test_a_bug_is_caught_at_each_attempt_and_calls_a_person_once(shop):
     assert shop.charged() == shop.mailed() == [bad, good]
     assert shop.fulfilled() == [good]
     assert "Delayed: we are looking into it" in shop.page(f"orders/{bad}")
+
+
+async def test_a_job_whose_order_is_gone_is_dropped_and_calls_nobody(shop):
+    before = shop.processed()
+
+    async with Sidelong(shop.redis.url) as app:
+        await app.enqueue("shop.jobs.ShipOrder", 1_000_000, queue="shop-parcels")
+    eventually_sync(lambda: shop.processed() == before + 1, 15)
+
+    assert shop.unfinished() == 0
+    assert_nothing_caught(shop)
 
 
 def test_an_order_taken_while_redis_is_down_is_swept_up(shop):
