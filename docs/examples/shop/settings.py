@@ -12,7 +12,7 @@ DATABASE = os.environ.get("SHOP_DATABASE", "shop.sqlite3")
 PATIENCE = float(os.environ.get("SHOP_PATIENCE", "2"))
 """How long the shop waits for the answer of a service."""
 
-SLOWNESS = float(os.environ.get("SHOP_SLOWNESS", "5"))
+SLOWNESS = float(os.environ.get("SHOP_SLOWNESS", "3"))
 """How long a service takes that was switched to slow."""
 
 RETRY_DELAY = float(os.environ.get("SHOP_RETRY_DELAY", "2"))

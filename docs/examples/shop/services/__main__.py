@@ -43,5 +43,4 @@ app = Starlette(
 )
 
 if __name__ == "__main__":
-    # A stop does not wait for slow answers.
-    uvicorn.run(app, port=settings.SERVICES_PORT, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    uvicorn.run(app, port=settings.SERVICES_PORT, log_level="warning", access_log=False)
