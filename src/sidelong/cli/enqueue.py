@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from sidelong.cli.loading import FailedImportError, TargetError, is_target, load
 from sidelong.cli.moments import read_duration, read_instant
 from sidelong.client.job import Job
 from sidelong.client.schedule import instant
+from sidelong.core.setting_checks import did_you_mean
 from sidelong.errors import (
     ArgumentError,
     ConfigurationError,
@@ -78,7 +80,7 @@ def enqueue(options: EnqueueOptions) -> ExitStatus:
         raise
     if jid is None:
         return _told("a client middleware stopped the job: nothing was stored", ExitStatus.STOPPED)
-    sys.stdout.write(f"{jid}\n")
+    _print_id(jid)
     return ExitStatus.DONE
 
 
@@ -120,9 +122,14 @@ def _find(options: EnqueueOptions) -> tuple[Sidelong, Job[..., Any] | str]:
     app = None if options.app is None else load_app(options.app)
     if is_target(options.target):
         return load_job(options.target, app)
-    app = app or Sidelong()
-    known = options.target in app.registry
-    return app, app.registry.get(options.target) if known else options.target
+    if app is None:
+        return Sidelong(), options.target
+    if options.target not in app.registry:
+        alike = did_you_mean(options.target, (job.name for job in app.registry))
+        raise ConfigurationError(
+            f"{options.app} has no job {options.target!r}{alike or '; leave --app out for a job in another language'}"
+        )
+    return app, app.registry.get(options.target)
 
 
 def _due(options: EnqueueOptions, app: Sidelong) -> float | None:
@@ -149,6 +156,16 @@ def _value(text: str) -> Any:
 def _no_json(name: str) -> Any:
     """Python reads NaN and Infinity, which are not JSON."""
     raise ValueError(name)
+
+
+def _print_id(jid: str) -> None:
+    try:
+        sys.stdout.write(f"{jid}\n")
+        sys.stdout.flush()
+    except OSError:
+        # A failure would have a script enqueue the job again; Python would fail at its end, when it flushes once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _told(f"the job {jid} is stored, but its id cannot be printed", ExitStatus.DONE)
 
 
 def _told(error: Exception | str, status: ExitStatus) -> ExitStatus:

@@ -18,7 +18,7 @@ from sidelong.core.config import Settings
 from sidelong.core.logs.repeats import REPEATS
 from sidelong.core.queue_names import parse_queues
 from sidelong.errors import ConfigurationError, StoreError
-from sidelong.settings import log_format, misspelt_variables, prefer
+from sidelong.settings import chosen, log_format, misspelt_variables, prefer
 from sidelong.worker.worker import Worker
 
 logger = logging.getLogger("sidelong.cli")
@@ -79,6 +79,7 @@ def run(options: RunOptions) -> int:
         use_log_format(worker.config.log_format)
         _warn_of_misspelt_variables()
         log_banner(app, worker, options.target)
+        _log_settings_file()
         _serve(worker, signals)
     except (TargetError, ConfigurationError, StoreError) as error:
         if signals.stop_requested:
@@ -93,6 +94,12 @@ def run(options: RunOptions) -> int:
         _leave(f"Jobs that do not end are left behind: {', '.join(stuck)}")
     logger.info("Stopped")
     return ExitStatus.DONE
+
+
+def _log_settings_file() -> None:
+    environment, file = chosen()
+    if file is not None:
+        logger.info("Settings from %s, environment %s", file, environment)
 
 
 def _warn_of_misspelt_variables() -> None:

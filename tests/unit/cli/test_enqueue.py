@@ -131,6 +131,8 @@ def test_a_flag_beats_the_redis_of_the_code(command, project, redis_server, redi
         (["enqueue_app:welcome", "1", "-q", "a b"], "'a b' is not a queue name"),
         (["enqueue_app:nothing"], "'enqueue_app' has no 'nothing'"),
         (["enqueue_app:app"], "'enqueue_app:app' is an app"),
+        (["Remnd", "--app", "enqueue_app"], "enqueue_app has no job 'Remnd'; did you mean 'Remind'?"),
+        (["HardWork", "--app", "enqueue_app"], "enqueue_app has no job 'HardWork'; leave --app out for"),
         (["Job", "--redis", "memory://"], "memory:// ends with this command"),
         (["Job", "--redis", "nonsense"], "the Redis URL must begin with"),
         (["Job", '"\\ud800"'], "args[0] holds a lone surrogate"),
