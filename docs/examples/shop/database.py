@@ -1,22 +1,24 @@
 """The shop's own database: SQLite, one connection per process, one transaction at a time."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 
 from shop import settings
 
 _SCHEMA = """
-    CREATE TABLE IF NOT EXISTS stock (
+    CREATE TABLE stock (
         item TEXT PRIMARY KEY,
         cents INTEGER NOT NULL,
         grams INTEGER NOT NULL,
         left INTEGER NOT NULL CHECK (left >= 0)
     );
     -- AUTOINCREMENT: a number is never used again, so a job of yesterday cannot meet an order of today.
-    CREATE TABLE IF NOT EXISTS orders (
+    CREATE TABLE orders (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         key TEXT NOT NULL UNIQUE,
         item TEXT NOT NULL REFERENCES stock,
@@ -34,12 +36,12 @@ _SCHEMA = """
         mail TEXT,
         parcel TEXT
     );
-    CREATE INDEX IF NOT EXISTS orders_without_job ON orders (created_at) WHERE enqueued_at IS NULL;
-    CREATE TABLE IF NOT EXISTS invoices (
+    CREATE INDEX orders_without_job ON orders (created_at) WHERE enqueued_at IS NULL;
+    CREATE TABLE invoices (
         number INTEGER PRIMARY KEY,
         order_id INTEGER NOT NULL UNIQUE REFERENCES orders
     );
-    INSERT OR IGNORE INTO stock VALUES
+    INSERT INTO stock VALUES
         ('Tea', 450, 100, 100000), ('Teapot', 3900, 900, 1000), ('The last teacup', 1200, 300, 1);
 """
 
@@ -62,9 +64,26 @@ def transaction() -> Iterator[sqlite3.Connection]:
 
 @cache
 def _connection() -> sqlite3.Connection:
-    connection = sqlite3.connect(settings.DATABASE, timeout=20, isolation_level=None, check_same_thread=False)
+    path = Path(settings.DATABASE)
+    if not path.exists():
+        _create(path)
+    connection = _open(path)
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.executescript(_SCHEMA)
     return connection
+
+
+def _create(path: Path) -> None:
+    """Make the database elsewhere and put it in its place as a whole: several processes may start at once."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    connection = _open(draft)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(_SCHEMA)
+    connection.close()
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=20, isolation_level=None, check_same_thread=False)

@@ -25,10 +25,10 @@ class OrderJob(JobClass):
         """Come back when a busy service says so, soon after an outage, and hardly ever after a bug."""
         if isinstance(error, partners.Throttled):
             return error.retry_after
-        if isinstance(error, partners.TRANSIENT):
+        if isinstance(error, app.config.transient):
             return min(settings.RETRY_DELAY * (count + 1), 60)
         # A bug does not pass by itself; its job waits among the dead, where it can be retried once it is mended.
-        return settings.RETRY_DELAY if count < 2 else Kill("three attempts have failed alike")
+        return settings.RETRY_DELAY if count < 2 else Kill("this looks like a bug")
 
     async def retries_exhausted(self, payload: dict[str, Any], error: BaseException) -> None:
         """Tell the customer. The death handler, in `errors.py`, tells us."""
