@@ -3,6 +3,7 @@
 `python -m benchmarks scale` drains all of it, which takes a minute.
 """
 
+import json
 import os
 import statistics
 from collections import defaultdict
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 from benchmarks import scale
 
+from tests.acceptance.test_benchmarks import run_benchmarks
 from tests.support.eventually import eventually_sync
 from tests.support.ledger import Ledger
 from tests.support.processes import WorkerOptions, WorkerProcess
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, require_server
 
 JOBS = 2_000_000
 SAMPLE = 150_000
@@ -60,7 +62,7 @@ def test_a_worker_begins_on_two_million_jobs_in_bounded_memory_and_bounded_steps
                 return processed >= SAMPLE
 
             eventually_sync(has_done_the_sample, 60)
-            status = worker.stop()
+            status = worker.stop(within=10)
         calls = scale.noted_calls(client)
         processed, failed = (int(client.get(f"stat:{kind}") or 0) for kind in ("processed", "failed"))
         queued, scheduled = client.llen("queue:default"), client.zcard("schedule")
@@ -83,3 +85,18 @@ def test_a_worker_begins_on_two_million_jobs_in_bounded_memory_and_bounded_steps
     assert max(warm) - warm[0] < 4
     # A busy machine holds Redis up now and then; a call that grows with the backlog would be long each time.
     assert max(typical.values()) < LONG_US
+
+
+def test_the_benchmark_of_the_whole_backlog_tells_memory_steps_and_the_longest_call(tmp_path: Path) -> None:
+    require_server()
+    figures = tmp_path / "figures.json"
+
+    done = run_benchmarks("scale", "--quick", "--json", str(figures))
+
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(figures.read_text())["results"]
+    measured = result["medians"]["sidelong"]
+    assert measured["most moved by one"] == 100
+    assert measured["promotions noted"] > 0
+    assert measured["MB after 10 %"] > 0
+    assert measured["µs longest call"] > 0
