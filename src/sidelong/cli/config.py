@@ -109,6 +109,7 @@ def _print_table(values: Mapping[str, Any], sources: Mapping[str, str], environm
     # A long value pushes its own source to the right, and no other.
     second = max(len(text) for text in shown.values() if len(text) <= 30)
     sys.stdout.write(f"{'environment':{first}}  {environment}\n{'file':{first}}  {file}\n\n")
+    sys.stdout.write(f"{'SETTING':{first}}  {'VALUE':{second}}  FROM\n")
     for name, text in shown.items():
         sys.stdout.write(f"{name:{first}}  {text:{second}}  {sources[name]}\n")
 

@@ -49,6 +49,10 @@ def test_every_setting_is_shown_with_where_it_comes_from(command, project):
     ("url", "shown"),
     [
         ("redis://ada:hunter2@host:1/2", "redis://***@host:1/2"),
+        (
+            "redis+sentinel://ada:hunter2@a,b/main/2?sentinel_password=hunter2&tls=true",
+            "redis+sentinel://***@a,b/main/2?sentinel_password=***&tls=true",
+        ),
         ("redis://host?password=hunter2", "redis://host?password=***"),
     ],
 )
