@@ -1,7 +1,7 @@
 """Scale: a worker empties a queue and a schedule of a million jobs each.
 
 All scheduled jobs are due, so that they are promoted while the queue is drained. Redis notes every call that takes
-longer than a fifth of a millisecond, which a promotion of a hundred jobs does.
+longer than a twentieth of a millisecond, which a promotion of a hundred jobs does.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from benchmarks.payloads import JOB, fill_by_the_million
 from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, tell
 from sidelong import Sidelong
 
-_NOTED_US = 200
+_NOTED_US = 50
 _NOTES = 100_000
 _WORDS_OF_A_MOVE = 5
 _LEFT_OUT = re.compile(rb"\.\.\. \((\d+) more arguments\)")
