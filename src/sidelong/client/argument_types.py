@@ -48,6 +48,11 @@ class ArgumentTypes:
         with suppress(UnresolvedError):
             self._prepare([argument_type(each, self._scope, job) for each in parameters])
 
+    @property
+    def is_needed(self) -> bool:
+        """True if there is anything to convert, or if it is too early to tell."""
+        return not self._is_ready or self._target is not None
+
     def encode(self, args: list[Any]) -> list[Any]:
         """Return arguments as JSON carries them.
 

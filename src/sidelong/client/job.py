@@ -43,6 +43,7 @@ class Job(Generic[P, R]):
         aliases: other names that payloads may carry.
         options: complete options.
         is_async: whether an execution is awaited on the event loop; if not, it runs in a thread.
+        convert: returns the arguments of a payload as the function takes them, or raises `ArgumentError`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Job(Generic[P, R]):
             inspect.getattr_static(create, "perform", None), staticmethod | classmethod
         )
         self._signature = Signature(function, name, is_method=is_method, is_typed=options.typed)
+        self.convert = self._signature.convert
         self._set_options(options)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -194,14 +196,6 @@ class Job(Generic[P, R]):
             TypeError: they do not fit the signature.
         """
         return self._signature.bind(tuple(args), {})
-
-    def convert(self, args: list[Any]) -> Sequence[Any]:
-        """Return the arguments of a payload as the function takes them.
-
-        Raises:
-            ArgumentError: one does not fit the annotation of its parameter.
-        """
-        return self._signature.convert(args)
 
     def cut(
         self,
