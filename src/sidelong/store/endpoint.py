@@ -233,6 +233,8 @@ class Endpoint:
         for wire, address in list(self._masters.items()):
             if address != master:
                 wire.abort("the sentinels name another master")
+        if self._sentinels is not None:
+            self._sentinels.leave_others(master)
 
     @property
     def _own_address(self) -> Address:

@@ -116,3 +116,17 @@ CATALOGUE = (
     Key(r"sidelong:buried", "zset", DAY),
     Key(r"sidelong:recovery", "string", 60),
 )
+
+ACCESS_PATTERNS = (
+    "queue:*",
+    "sidelong:*",
+    "stat:*",
+    QUEUES,
+    SCHEDULE,
+    RETRY,
+    DEAD,
+    PROCESSES,
+    # Records of processes, which begin with a host name.
+    "*:[0-9]*:*",
+)
+"""Patterns of the published rules of access, the first that matches a key being the one that allows it."""

@@ -348,8 +348,9 @@ class _Wire(asyncio.Protocol):
             return False
         # The buffer of a TLS transport is empty as soon as all is encrypted; what counts is that of the one below.
         below = getattr(getattr(self._transport, "_ssl_protocol", None), "_transport", None) or self._transport
-        before, self._passed_on = self._passed_on, self._written - below.get_write_buffer_size()
-        return before is not None and self._passed_on > before
+        before, now = self._passed_on, self._written - below.get_write_buffer_size()
+        self._passed_on = now
+        return before is not None and now > before
 
     def _break(self, reason: str) -> None:
         self.is_broken = True

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 from sidelong.store import keys
 from sidelong.store.link import Link, Word
 from sidelong.store.scripts import Scripts
-
-_PROCESS_RECORDS: Final = "*:[0-9]*:*"
 
 READ_CONFIGURATION: Final = ("CONFIG", "GET", "save")
 OPTIONAL: Final[Mapping[tuple[str, ...], str]] = {
@@ -149,8 +148,4 @@ def _each(*groups: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _pattern(key: str) -> str:
-    """Return the pattern under which docs/redis.md allows a key."""
-    for prefix in ("queue:", "sidelong:", "stat:"):
-        if key.startswith(prefix):
-            return f"{prefix}*"
-    return key if ":" not in key else _PROCESS_RECORDS
+    return next(pattern for pattern in keys.ACCESS_PATTERNS if fnmatchcase(key, pattern))

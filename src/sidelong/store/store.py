@@ -115,11 +115,11 @@ class Store:
 
     def heart(self, identity: str) -> Heart:
         """Return what sends heartbeats for `identity` from a thread."""
-        client = (
-            self._embedded.client()
-            if self._embedded is not None
-            else self._new_endpoint().blocking_client(timeout=min(self.config.beat_interval, 3.0))
-        )
+        if self._embedded is not None:
+            client = self._embedded.client()
+        else:
+            # That of the running loop, which learns first when the master moves.
+            client = self._endpoint().blocking_client(timeout=min(self.config.beat_interval, 3.0))
         return Heart(client, self.scripts, self.config, identity=identity)
 
     async def check(self) -> None:

@@ -309,7 +309,7 @@ async def test_a_credential_provider_that_fails_once_is_an_outage_and_no_end(err
     await link.close()
 
 
-def test_a_heart_outlives_a_credential_provider_that_fails_once(start_redis):
+async def test_a_heart_outlives_a_credential_provider_that_fails_once(start_redis):
     server = start_redis(config={"requirepass": "secret"})
     client = redis.asyncio.Redis(port=server.port, credential_provider=FailsOnce(RuntimeError("metadata: 503")))
     heart = Store(Config(), client).heart("host:1:aaaaaaaaaaaa")

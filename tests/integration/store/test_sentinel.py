@@ -7,9 +7,13 @@ from contextlib import AsyncExitStack
 import pytest
 
 from sidelong.errors import ReplyLost, Unavailable
+from sidelong.store.processes import Beat
 from tests.support.eventually import eventually
 from tests.support.redis_server import RedisServer
 from tests.support.resp import Splitter, words
+
+IDENTITY = "host:1:aaaaaaaaaaaa"
+BEAT = Beat(counter=1, queues=["a"], fields={"busy": 0}, work={})
 
 
 class FakeSentinel:
@@ -36,7 +40,10 @@ class FakeSentinel:
             writer.close()
 
     def _answer(self, request: bytes, writer: asyncio.StreamWriter) -> None:
-        assert request == b"SENTINEL GET-MASTER-ADDR-BY-NAME main"
+        if not request.endswith(b"GET-MASTER-ADDR-BY-NAME main"):
+            # redis-py tells its name.
+            writer.write(b"+OK\r\n")
+            return
         self.asked += 1
         if self.is_silent:
             return
@@ -118,7 +125,9 @@ async def test_leaves_a_master_that_was_replaced_though_it_takes_writes(own_redi
     fakes, url = await sentinels(own_redis, own_redis)
     store = new_store(url)
     parked, idle = store.link("parked"), store.link("idle")
+    heart = store.heart(IDENTITY)
     await idle.call("PING")
+    await asyncio.to_thread(heart.beat, BEAT)
     waiting = asyncio.create_task(parked.call("BLMOVE", "queue:a", "queue:b", "RIGHT", "LEFT", "60"))
     await eventually(lambda: parked.sent > parked.finished)
 
@@ -127,9 +136,12 @@ async def test_leaves_a_master_that_was_replaced_though_it_takes_writes(own_redi
     with pytest.raises(ReplyLost, match="the sentinels name another master"):
         await asyncio.wait_for(waiting, 10)
     await idle.call("SET", "queues", "x", "EX", "60")
+    await asyncio.to_thread(heart.beat, BEAT)
 
     with successor.client() as client:
         assert client.exists("queues")
+        assert client.sismember("sidelong:owners", IDENTITY)
+    heart.close()
     await parked.close()
     await idle.close()
 
