@@ -58,8 +58,8 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -
     outside = _Outside(environ)
     values = dict(given)
     sources = dict.fromkeys(given, CODE)
-    for name in SETTING_TYPES.keys() - given.keys():
-        if (written := outside.find(name)) is not None:
+    for name in SETTING_TYPES:
+        if name not in given and (written := outside.find(name)) is not None:
             values[name] = evaluate(name, written, environ)
             sources[name] = written.where
     if "tag" not in values and (tag := _directory_name()):
@@ -207,13 +207,15 @@ def _outside_names(message: str, sources: Mapping[str, str]) -> Iterator[str]:
 def _read_file(environ: Mapping[str, str], environment: str) -> tuple[Path | None, dict[str, Written]]:
     """Return the settings file and what it says; None and nothing where there is no file."""
     chosen = environ.get(FILE_VARIABLE)
+    if chosen and not Path(chosen).is_file():
+        raise SettingSourceError(f"{FILE_VARIABLE} names {chosen}, which is no file")
     for path in [Path(chosen)] if chosen else _places():
         content = _parse(path)
         if content is not None:
             section = _PROJECT_TABLE if path.name == _PROJECT_FILE else ""
             return path, read_tables(content, file=_shown(path), section=section, environment=environment)
-    if chosen:
-        raise SettingSourceError(f"{chosen} has no [{_PROJECT_TABLE}], though {FILE_VARIABLE} or --config names it")
+        if chosen:
+            raise SettingSourceError(f"{FILE_VARIABLE} names {chosen}, which has no [{_PROJECT_TABLE}]")
     return None, {}
 
 

@@ -338,9 +338,11 @@ def test_a_file_may_be_named_and_must_then_be_one(here):
     (here / "pyproject.toml").write_text("[project]\n")
 
     assert config_of({"SIDELONG_CONFIG": str(other)}).concurrency == 8
-    with pytest.raises(SettingSourceError, match=r"^missing\.toml cannot be read: No such file"):
+    with pytest.raises(SettingSourceError, match=r"^SIDELONG_CONFIG names missing\.toml, which is no file"):
         resolve({}, {"SIDELONG_CONFIG": "missing.toml"})
-    with pytest.raises(SettingSourceError, match=r"^pyproject\.toml has no \[tool\.sidelong\]"):
+    with pytest.raises(
+        SettingSourceError, match=r"^SIDELONG_CONFIG names pyproject\.toml, which has no \[tool\.sidelong\]"
+    ):
         resolve({}, {"SIDELONG_CONFIG": "pyproject.toml"})
 
 

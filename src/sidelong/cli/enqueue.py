@@ -16,6 +16,7 @@ from sidelong.cli.loading import FailedImportError, TargetError, is_target, load
 from sidelong.cli.moments import read_duration, read_instant
 from sidelong.client.job import Job
 from sidelong.client.schedule import instant
+from sidelong.core.options import JobOptions
 from sidelong.core.setting_checks import did_you_mean
 from sidelong.errors import (
     ArgumentError,
@@ -80,6 +81,12 @@ def enqueue(options: EnqueueOptions) -> ExitStatus:
         raise
     if jid is None:
         return _told("a client middleware stopped the job: nothing was stored", ExitStatus.STOPPED)
+    if isinstance(call.job, str) and "queue" not in call.options:
+        # The job may be meant for another, and a worker that does not serve this one never takes it.
+        queue = JobOptions.merge(call.app.config.default_job_options).queue
+        _told(
+            f"nothing is known of {call.job} here: it is in the queue {queue!r}, and -q names another", ExitStatus.DONE
+        )
     _print_id(jid)
     return ExitStatus.DONE
 

@@ -95,8 +95,18 @@ def test_of_an_unknown_name_nothing_is_known(enqueue, redis_client, project):
     done = enqueue("Mailers::Welcome", "42", '{"locale": "de"}', "-q", "ruby")
 
     (payload,) = stored(redis_client, "ruby")
-    assert done.exit_code == 0
+    assert (done.exit_code, done.stderr) == (0, "")
     assert (payload["class"], payload["args"], payload["retry"]) == ("Mailers::Welcome", [42, {"locale": "de"}], 1)
+
+
+def test_a_name_without_a_queue_is_told_where_it_went(enqueue, redis_client):
+    done = enqueue("HardJob")
+
+    (payload,) = stored(redis_client, "default")
+    assert (done.exit_code, done.stdout) == (0, f"{payload['jid']}\n")
+    assert done.stderr == (
+        "sidelong: nothing is known of HardJob here: it is in the queue 'default', and -q names another\n"
+    )
 
 
 def test_later_is_after_a_while_or_at_an_instant(enqueue, redis_client):

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from sidelong.cli.flags import LogFormat
+from sidelong.core.config import LOG_FORMATS
+
 
 @pytest.fixture
 def sidelong(tmp_path):
@@ -34,6 +37,10 @@ def test_the_version_and_the_help_are_told(sidelong):
     assert sidelong("--version").stdout.startswith("sidelong 0.")
     assert "TARGET" in sidelong("run", "--help").stdout
     assert "--seed" in sidelong("demo", "--help").stdout
+
+
+def test_the_formats_of_the_log_are_those_that_can_be_set():
+    assert tuple(LogFormat) == LOG_FORMATS
 
 
 def test_a_wrong_target_is_one_sentence_and_status_two(sidelong):
