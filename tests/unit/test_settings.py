@@ -104,7 +104,7 @@ def test_a_variable_is_converted_to_the_type_of_its_setting(here, name, text, va
         (
             "concurrency",
             "redis://:pw@a/0",
-            "SIDELONG_CONCURRENCY: concurrency must be a whole number, not 'redis://***@a/0'",
+            "SIDELONG_CONCURRENCY: concurrency cannot be a URL",
         ),
         ("lease_ttl", "8", "SIDELONG_LEASE_TTL: lease_ttl must be more than two beat intervals (beat_interval)"),
     ],
@@ -218,6 +218,9 @@ def test_the_file_has_native_types_and_tables(here):
         ("redis = 'redis://:$ecret@a'", "sidelong.toml: redis has a dollar sign by itself: write ${NAME} or"),
         ("redis = '${A:-${B}}'", "sidelong.toml: redis has a dollar sign by itself"),
         ("concurrency = '${SECRET}'", "sidelong.toml: concurrency must be a whole number, not '${SECRET}'"),
+        ("queues = 'a ${SECRET}!!'", "sidelong.toml: queues: 'a ${SECRET}!!' is not a queue name"),
+        ("concurrency = 'redis://:${SECRET}@a'", "sidelong.toml: concurrency cannot be a URL"),
+        ("redis = ['redis://:${SECRET}@a']", "sidelong.toml: redis must be one string"),
         (
             "log_format = '${SECRET}'",
             "sidelong.toml: log_format must be one of auto, pretty, plain, json, not '${SECRET}'",

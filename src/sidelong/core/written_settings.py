@@ -8,7 +8,6 @@ from typing import Any, Final
 from sidelong.core.config import Capsule, Config, check_setting
 from sidelong.core.options import JobOptions
 from sidelong.core.placeholders import fill_in, has_placeholder
-from sidelong.core.redaction import redacted
 from sidelong.core.setting_checks import did_you_mean
 from sidelong.core.setting_texts import from_text
 from sidelong.errors import ConfigurationError, SettingSourceError
@@ -20,7 +19,7 @@ ENVIRONMENTS: Final = "env"
 _SHORT_NAMES: Final = {"redis": "redis_url"}
 _CAPSULE_TYPES: Final[Mapping[str, Any]] = {each.name: each.type for each in fields(Capsule) if each.name != "name"}
 _OPTION_TYPES: Final[Mapping[str, Any]] = {each.name: each.type for each in fields(JobOptions) if each.name != "extra"}
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]*", re.IGNORECASE)
+_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +85,13 @@ def evaluate(name: str, written: Written, variables: Mapping[str, str]) -> Any:
         if name == "default_job_options":
             JobOptions.merge(value)
     except ConfigurationError as error:
-        message = str(error)
-        if not message.startswith(written.key):
+        message = reader.hidden(str(error))
+        if "://" in message:
+            # Where a URL stands by mistake, there is no telling what in it is a password.
+            message = f"{written.key} {'must be one string' if name == 'redis_url' else 'cannot be a URL'}"
+        elif not message.startswith(written.key):
             message = f"{written.key}: {message}"
-        raise SettingSourceError(f"{written.where}: {reader.hidden(message)}") from None
+        raise SettingSourceError(f"{written.where}: {message}") from None
     return value
 
 
@@ -122,10 +124,15 @@ class _Reader:
         return self._value(written.key, SETTING_TYPES[name], value)
 
     def hidden(self, message: str) -> str:
-        """Return a message without what stood in the place of placeholders, and without the secrets of URLs."""
-        for filled, placeholder in self._filled.items():
-            message = message.replace(repr(filled), repr(placeholder))
-        return _URL.sub(lambda found: redacted(found[0]), message)
+        """Return a message that quotes placeholders instead of what stood in their place, or a part of it."""
+
+        def replace(quoted: re.Match[str]) -> str:
+            word = quoted[0][1:-1]
+            return next((repr(text) for filled, text in self._filled.items() if word and word in filled), quoted[0])
+
+        for filled, text in self._filled.items():
+            message = message.replace(repr(filled), repr(text))
+        return _QUOTED.sub(replace, message)
 
     def _value(self, name: str, kind: Any, value: Any) -> Any:
         if isinstance(value, str) and has_placeholder(value):
