@@ -58,20 +58,16 @@ class Signature:
         Raises:
             TypeError: the arguments do not fit the parameters, or not their annotations (`ArgumentError`).
         """
-        bound = self._bound(args, kwargs)
+        # Nearly every call gives its arguments by position; a full `bind` costs more than the whole push.
+        is_plain = not kwargs and self._least <= len(args) <= self._most
+        bound = list(args) if is_plain else self._bound(args, kwargs)
         return bound if self._types is None else self._types.encode(bound)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
-        # Nearly every call gives its arguments by position; a full `bind` costs more than the whole push.
-        if not kwargs and self._least <= len(args) <= self._most:
-            return list(args)
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{self._name}: {error}") from None
-        return self._positional(bound)
-
-    def _positional(self, bound: inspect.BoundArguments) -> list[Any]:
         values: list[Any] = []
         given = 0
         for name, parameter in self._signature.parameters.items():
