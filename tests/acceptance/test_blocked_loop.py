@@ -65,6 +65,10 @@ def test_a_blocked_loop_is_named_and_loses_and_doubles_nothing(
         log = logs[way]
         named_at = log.index(f"by job block_loop {jid}")
         assert WHERE[way] in log[named_at:]
-        # The lines of a log are in order.
-        assert named_at < log.index(f"class=block_loop jid={jid}: done")
-        print(next(line for line in log.splitlines() if jid in line and "WARNING" in line))
+        named, done = (
+            next(line for line in log.splitlines() if text in line)
+            for text in (f"by job block_loop {jid}", f"class=block_loop jid={jid}: done")
+        )
+        # By their times: a job that kept the interpreter lock may get its line out before another thread does.
+        assert named.split()[0] <= done.split()[0]
+        print(named)

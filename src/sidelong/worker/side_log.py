@@ -23,15 +23,18 @@ class SideLog:
 
     def log(self, level: int, message: str | LogMessage, fault: BaseException | None = None) -> None:
         """Write a record; it is lost if the one before cannot be written yet, or no thread can be had."""
-        if self._writer is not None and self._writer.is_alive():
+        if not self._logger.isEnabledFor(level) or (self._writer is not None and self._writer.is_alive()):
             return
-        writer = threading.Thread(target=self._write, args=(level, message, fault), name="sidelong-log", daemon=True)
+        # Made here: a job that kept the interpreter lock goes on meanwhile, and what it logs next is later than this.
+        cause = (type(fault), fault, fault.__traceback__) if fault is not None else None
+        record = logging.LogRecord(self._logger.name, level, __file__, 0, message, None, cause)
+        writer = threading.Thread(target=self._write, args=(record,), name="sidelong-log", daemon=True)
         with suppress(RuntimeError):
             writer.start()
             self._writer = writer
             writer.join(_PATIENCE)
 
-    def _write(self, level: int, message: str | LogMessage, fault: BaseException | None) -> None:
+    def _write(self, record: logging.LogRecord) -> None:
         # A handler of others that raises would have its say on stderr.
         with suppress(Exception):
-            self._logger.log(level, message, exc_info=fault)
+            self._logger.handle(record)
