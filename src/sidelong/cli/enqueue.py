@@ -21,7 +21,7 @@ from sidelong.core.setting_checks import did_you_mean
 from sidelong.errors import (
     ArgumentError,
     ConfigurationError,
-    EnqueueUncertain,
+    NotEnqueued,
     PayloadTooLargeError,
     PushError,
     SidelongError,
@@ -69,10 +69,10 @@ def enqueue(options: EnqueueOptions) -> ExitStatus:
         jid = asyncio.run(_push(call))
     except (ArgumentError, ConfigurationError, PayloadTooLargeError) as error:
         return _told(error, ExitStatus.MISUSED)
-    except EnqueueUncertain as error:
-        return _told(error, ExitStatus.UNCERTAIN)
-    except (PushError, StoreError) as error:
+    except NotEnqueued as error:
         return _told(error, ExitStatus.FAILED)
+    except (PushError, StoreError) as error:
+        return _told(error, ExitStatus.UNCERTAIN)
     except Exception:
         traceback.print_exc()
         return _told("a client middleware failed: the job may or may not be stored", ExitStatus.UNCERTAIN)
