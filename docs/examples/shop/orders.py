@@ -134,9 +134,10 @@ def without_job(older_than: float) -> list[int]:
 
 
 def note_charged(order_id: int, charge: str) -> None:
-    """Note that the card was charged."""
+    """Note that the card was charged; the order is complete if that was the last step."""
     with transaction() as db:
         db.execute("UPDATE orders SET charge = ? WHERE id = ?", (charge, order_id))
+        db.execute(_COMPLETE, (order_id,))
 
 
 def decline(order_id: int, reason: str) -> None:
