@@ -8,6 +8,8 @@ from subprocess import Popen
 
 from shop import settings
 
+WORKER = ("sidelong", "run", "shop.worker:app")
+
 
 def main() -> int:
     """Run all processes; return the exit status."""
@@ -22,11 +24,14 @@ def main() -> int:
         running.append(start("shop.services"))
         wait_until_open(settings.SERVICES_PORT, running[0])
         running.append(start("uvicorn", "shop.web:api", f"--port={settings.PORT}", "--log-level=warning"))
-        running.append(start("sidelong", "run", "shop.worker:app"))
+        running.append(start(*WORKER))
         wait_until_open(settings.PORT, running[1])
         print(f"The shop is open: {settings.SHOP_URL} (Ctrl-C ends it)", flush=True)
         while all(process.poll() is None for process in running):
             time.sleep(0.2)
+            if (status := running[2].poll()) is not None and status < 0:
+                print("The worker was killed: here is another one.", flush=True)
+                running[2] = start(*WORKER)
         print("One of the processes has ended, so the shop closes.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
