@@ -205,6 +205,13 @@ def check_setting(name: str, value: Any, *, called: str) -> Any:
     return _CHECKS[name](called, value)
 
 
+def _url(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    # It may hold a password.
+    raise ConfigurationError(f"{name} must be a string, not {type(value).__name__}")
+
+
 def _queues(name: str, value: Any) -> Queues:
     return parse_queues(value)
 
@@ -220,7 +227,7 @@ _INSTANT: Final = 0.001
 _LEAST_BLOCK_TIME: Final = 0.01
 
 _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
-    "redis_url": text,
+    "redis_url": _url,
     "concurrency": whole_number(1),
     "queues": _queues,
     "capsules": _capsules,
