@@ -187,9 +187,16 @@ class Dispatcher:
 
         Raises:
             GaveUp: Redis did not answer until `give_up`.
+            StoreError: Redis did not tell what is in the private lists.
         """
         self.abandon(is_fenced=False)
-        held = self._holdings.without_lost(self._holdings.all())
+        # First: a wait whose task is gone would take up again what is handed back.
+        await self._fetcher.cut_off()
+        await self._settle_all(self._holdings.without_lost(self._holdings.all()))
+        # What such a wait brought at the last moment was named to nobody.
+        await self._settle_all([self._holdings.take_in(*left) for left in await self._fetcher.left_behind()])
+
+    async def _settle_all(self, held: list[Delivery]) -> None:
         for delivery in held:
             if delivery.outcome is None or type(delivery.outcome) is Rewritten:
                 delivery.outcome = HANDED_BACK

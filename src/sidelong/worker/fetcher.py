@@ -198,6 +198,12 @@ class Fetcher:
 
     # After a fault.
 
+    async def cut_off(self) -> None:
+        """End the waits that nobody awaits any more, as their tasks are gone."""
+        for link in tuple(self._parked):
+            await link.unblock(self._control)
+            await link.close()
+
     async def audit(self, in_memory: Callable[[], Sequence[Delivery]]) -> list[Arrival]:
         """Return payloads that sit in a private list while nobody here has them: their replies were lost.
 
