@@ -118,8 +118,12 @@ class Store:
         if self._embedded is not None:
             client = self._embedded.client()
         else:
-            # That of the running loop, which learns first when the master moves.
-            client = self._endpoint().blocking_client(timeout=min(self.config.beat_interval, 3.0))
+            try:
+                # The endpoint of a worker's loop learns first when the master moves.
+                endpoint = self._endpoint()
+            except RuntimeError:
+                endpoint = self._new_endpoint()
+            client = endpoint.blocking_client(timeout=min(self.config.beat_interval, 3.0))
         return Heart(client, self.scripts, self.config, identity=identity)
 
     async def check(self) -> None:
