@@ -209,7 +209,7 @@ def _url(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     # It may hold a password.
-    raise ConfigurationError(f"{name} must be a string, not {type(value).__name__}")
+    raise ConfigurationError(f"{name} must be one string, not {type(value).__name__}")
 
 
 def _queues(name: str, value: Any) -> Queues:

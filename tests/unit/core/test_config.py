@@ -163,6 +163,6 @@ def test_there_is_no_default_capsule_where_the_others_serve_everything():
 
 def test_a_url_is_neither_shown_nor_quoted():
     assert "secret" not in repr(Config(redis_url="redis://:secret@host"))
-    with pytest.raises(ConfigurationError, match="redis_url must be a string, not bytes") as caught:
+    with pytest.raises(ConfigurationError, match="redis_url must be one string, not bytes") as caught:
         Config(redis_url=b"redis://:secret@host")
     assert "secret" not in str(caught.value)
