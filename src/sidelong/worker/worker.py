@@ -252,8 +252,9 @@ class Worker:
 
         They run in this task, all of them: what startup enters, exit can leave.
         """
+        patience = asyncio.timeout(within)
         try:
-            async with asyncio.timeout(within) as patience:
+            async with patience:
                 self._patience[event] = patience
                 await self._hooks.emit(event)
         except TimeoutError:
