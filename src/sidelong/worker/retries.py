@@ -49,15 +49,15 @@ class Retries:
         """
         item = payload.parse(delivery.raw)
         # Those three are decisions of the job, not errors.
-        is_told = not isinstance(error, Discard | Kill | RetryIn)
-        # What another attempt may heal is told once there is none.
-        is_told_now = is_told and not _is_one_of(error, self._transient(job))
-        if is_told_now:
+        is_error = not isinstance(error, Discard | Kill | RetryIn)
+        is_transient = _is_one_of(error, self._transient(job))
+        if is_error and not is_transient:
             await self._tell(delivery, item, error)
         decision = await self._decision(delivery, item, job, error)
         if isinstance(decision, Retry):
             return decision
-        if is_told and not is_told_now:
+        if is_error and is_transient:
+            # What another attempt may heal is told once there is none.
             await self._tell(delivery, payload.parse(delivery.raw), error)
         return await (self._drop(item, error) if isinstance(decision, Discard) else self._die(item, job, error))
 
@@ -190,7 +190,9 @@ class Retries:
 
 def _is_one_of(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:
     """Tell whether an exception, or each one of a group, is of these kinds."""
-    left = [error] if kinds else []
+    if not kinds:
+        return False
+    left = [error]
     while left:
         each = left.pop()
         if any(kind in type(each).__mro__ for kind in kinds):
@@ -198,7 +200,7 @@ def _is_one_of(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool
         if not isinstance(each, BaseExceptionGroup):
             return False
         left.extend(each.exceptions)
-    return bool(kinds)
+    return True
 
 
 async def _answer(hook: Callable[..., Any], *args: Any) -> Any:
