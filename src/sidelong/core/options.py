@@ -5,11 +5,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
 from sidelong.core.serialization import check_arguments
-from sidelong.core.setting_checks import exception_classes
+from sidelong.core.setting_checks import exception_classes, true_or_false
 from sidelong.errors import ArgumentError, ConfigurationError
 
 RetryInHook = Callable[[int, BaseException, dict[str, Any]], Any]
@@ -181,19 +182,6 @@ def _hook(name: str) -> Callable[[Any], Any]:
     return check
 
 
-def _yes_or_no(name: str) -> Callable[[Any], bool]:
-    def check(value: Any) -> bool:
-        if isinstance(value, bool):
-            return value
-        raise ConfigurationError(f"{name} must be True or False, not {value!r}")
-
-    return check
-
-
-def _transient(value: Any) -> tuple[type[Exception], ...]:
-    return exception_classes("transient", value)
-
-
 def _backtrace(value: Any) -> bool | int:
     if isinstance(value, int) and value >= 0:
         return value
@@ -229,11 +217,11 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "retry_queue": check_queue_name,
     "retry_in": _hook("retry_in"),
     "retries_exhausted": _hook("retries_exhausted"),
-    "dead": _yes_or_no("dead"),
+    "dead": partial(true_or_false, "dead"),
     "backtrace": _backtrace,
     "tags": _tags,
     "timeout": _timeout,
     "log_level": _log_level,
-    "typed": _yes_or_no("typed"),
-    "transient": _transient,
+    "typed": partial(true_or_false, "typed"),
+    "transient": partial(exception_classes, "transient"),
 }
