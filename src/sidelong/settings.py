@@ -206,16 +206,16 @@ def _outside_names(message: str, sources: Mapping[str, str]) -> Iterator[str]:
 
 def _read_file(environ: Mapping[str, str], environment: str) -> tuple[Path | None, dict[str, Written]]:
     """Return the settings file and what it says; None and nothing where there is no file."""
-    chosen = environ.get(FILE_VARIABLE)
-    if chosen and not Path(chosen).is_file():
-        raise SettingSourceError(f"{FILE_VARIABLE} names {chosen}, which is no file")
-    for path in [Path(chosen)] if chosen else _places():
+    named = environ.get(FILE_VARIABLE)
+    if named and not Path(named).is_file():
+        raise SettingSourceError(f"{FILE_VARIABLE} names {named}, which is no file")
+    for path in [Path(named)] if named else _places():
         content = _parse(path)
         if content is not None:
             section = _PROJECT_TABLE if path.name == _PROJECT_FILE else ""
             return path, read_tables(content, file=_shown(path), section=section, environment=environment)
-        if chosen:
-            raise SettingSourceError(f"{FILE_VARIABLE} names {chosen}, which has no [{_PROJECT_TABLE}]")
+        if named:
+            raise SettingSourceError(f"{FILE_VARIABLE} names {named}, which has no [{_PROJECT_TABLE}]")
     return None, {}
 
 

@@ -40,11 +40,10 @@ def show_config(options: RunOptions, *, as_json: bool) -> ExitStatus:
         config, sources = _with_flags(app, options)
         environment, file = chosen()
     except (TargetError, ConfigurationError) as error:
-        is_users_code = isinstance(error, FailedImportError)
         if isinstance(error, FailedImportError):
             sys.stderr.write(error.traceback)
         sys.stderr.write(f"sidelong: {error}\n")
-        return ExitStatus.FAILED if is_users_code else ExitStatus.MISUSED
+        return ExitStatus.FAILED if isinstance(error, FailedImportError) else ExitStatus.MISUSED
     for name, meant in misspelt_variables().items():
         sys.stderr.write(f"sidelong: the variable {name} says nothing; did you mean {meant}?\n")
     values = {each.name: _plain(each.name, getattr(config, each.name)) for each in fields(Config)}

@@ -28,6 +28,9 @@ class StartChecks:
     Attributes:
         link: a connection to it.
         address: what messages call it, without credentials.
+        scripts: those of the store.
+        config: the settings of the worker.
+        clock: is compared with that of Redis.
     """
 
     link: Link

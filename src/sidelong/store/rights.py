@@ -11,10 +11,9 @@ from sidelong.store.scripts import Scripts
 
 READ_CONFIGURATION: Final = ("CONFIG", "GET", "save")
 OPTIONAL: Final[Mapping[tuple[str, ...], str]] = {
-    (
-        "INFO",
-        "server",
-    ): "neither version nor settings of Redis are checked, and a Redis that has just started is not told from another",
+    ("INFO", "server"): (
+        "neither version nor settings of Redis are checked, and a Redis that has just started is not told from another"
+    ),
     ("CLIENT", "ID"): "a worker stops and turns up to `block_time` later",
     ("CLIENT", "UNBLOCK", "1"): "a worker stops and turns up to `block_time` later",
     ("CLIENT", "SETNAME", "sidelong"): "CLIENT LIST does not show which connections are a worker's",
