@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from sidelong.cli import flags
+from sidelong.cli.command import Command, Group
 
 cli = typer.Typer(
     name="sidelong",
+    cls=Group,
     help="Sidelong runs background jobs from Redis on asyncio, beside Sidekiq if you like.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -38,7 +40,7 @@ def _root(
     pass
 
 
-@cli.command()
+@cli.command(cls=Command)
 def run(
     target: Annotated[
         str,
@@ -95,7 +97,7 @@ def run(
     )
 
 
-@cli.command()
+@cli.command(cls=Command)
 def enqueue(
     target: Annotated[
         str,
@@ -124,8 +126,8 @@ def enqueue(
         typer.Option(
             "--app",
             metavar="TARGET",
-            help="The app that knows the wire name: its options, middleware and Redis are used. Without it, of a"
-            " wire name nothing is known, and it goes to `default`.",
+            help="The app that knows the wire name: its options, middleware and Redis are used. Without it, a"
+            " wire name goes to `default`, unchecked.",
         ),
     ] = None,
     are_strings: Annotated[bool, typer.Option("--string", "-s", help="Take all ARGS as strings.")] = False,
@@ -169,7 +171,7 @@ def enqueue(
     )
 
 
-@cli.command()
+@cli.command(cls=Command)
 def config(
     target: Annotated[
         str | None,
@@ -217,7 +219,7 @@ def config(
     )
 
 
-@cli.command()
+@cli.command(cls=Command)
 def demo(
     redis: Annotated[
         str | None,

@@ -39,6 +39,11 @@ def test_the_version_and_the_help_are_told(sidelong):
     assert "--seed" in sidelong("demo", "--help").stdout
 
 
+@pytest.mark.parametrize("words", [(), ("run",), ("enqueue",), ("config",)])
+def test_the_help_names_no_type_behind_a_flag_that_takes_no_value(sidelong, words):
+    assert "bool" not in sidelong(*words, "--help", COLUMNS="80").stdout
+
+
 def test_the_formats_of_the_log_are_those_that_can_be_set():
     assert tuple(LogFormat) == LOG_FORMATS
 
