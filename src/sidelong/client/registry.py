@@ -45,7 +45,9 @@ class Registry:
         """
         if (job := self._find(name)) is not None:
             return job
-        raise UnknownJobError(f"no registered job is called {shown(name)!r}")
+        raise UnknownJobError(
+            f"no job of this app is called {shown(name)!r}; import its module, or make it an alias of the job it became"
+        )
 
     def queues(self) -> tuple[str, ...]:
         """Return the queues that the jobs are enqueued to, retries included, in the order of registration."""

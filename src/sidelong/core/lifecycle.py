@@ -6,6 +6,7 @@ All of them may be plain functions or coroutine functions. A failing one is repo
 import inspect
 import logging
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any, Final, Literal, TypeVar, get_args
 
 from sidelong.core.cancellation import is_of_this_task
@@ -13,7 +14,7 @@ from sidelong.core.display import shown
 from sidelong.core.json_copy import json_copy
 from sidelong.core.logs.message import LogMessage
 from sidelong.core.payload import error_message, job_class
-from sidelong.errors import ConfigurationError, InvalidPayloadError
+from sidelong.errors import ConfigurationError, InvalidPayloadError, UnknownJobError
 
 logger = logging.getLogger("sidelong")
 
@@ -37,8 +38,8 @@ def log_error(exception: BaseException, context: Mapping[str, Any]) -> None:
     job = context.get("job")
     # The arguments stay out of the log: they may hold secrets.
     which = {"class": shown(job_class(job)), "jid": shown(job.get("jid"))} if isinstance(job, dict) else {}
-    # Bytes that are no job were read by code of ours, which has nothing to say.
-    is_told = not isinstance(exception, InvalidPayloadError)
+    # Where code of ours found that a payload is no job, or one that nobody knows, says nothing more.
+    is_told = not isinstance(exception, InvalidPayloadError | UnknownJobError)
     kind = type(exception).__name__
     logger.error(
         LogMessage(
@@ -47,7 +48,7 @@ def log_error(exception: BaseException, context: Mapping[str, Any]) -> None:
             # Jobs of one class that fail in one way are repeats; those of another class are news.
             kind=(place, which.get("class"), kind),
         ),
-        exc_info=(type(exception), exception, exception.__traceback__) if is_told else None,
+        exc_info=(type(exception), exception, _from_code_of_others(exception)) if is_told else None,
     )
 
 
@@ -131,6 +132,14 @@ async def _guarded(handler: Callable[..., Any], *args: Any) -> BaseException | N
             raise
         return error
     return None
+
+
+def _from_code_of_others(exception: BaseException) -> TracebackType | None:
+    """Return the traceback without the calls of ours that lead to the code of others, if there is any."""
+    found = exception.__traceback__
+    while found is not None and found.tb_frame.f_globals.get("__name__", "").startswith("sidelong."):
+        found = found.tb_next
+    return found or exception.__traceback__
 
 
 def _checked(handler: H) -> H:

@@ -1,11 +1,12 @@
 import asyncio
 import logging
 import threading
+import traceback
 
 import pytest
 
 from sidelong.core.lifecycle import Hooks, log_error
-from sidelong.errors import ConfigurationError
+from sidelong.errors import ConfigurationError, UnknownJobError
 
 
 @pytest.fixture
@@ -169,6 +170,28 @@ async def test_errors_are_logged_without_the_arguments_by_default(caplog):
 
     assert "job: ValueError: boom class=Pay jid=abc" in caplog.text
     assert "secret" not in caplog.text
+
+
+async def test_a_logged_traceback_begins_at_the_code_of_others(caplog):
+    hooks = Hooks()
+
+    def fail():
+        raise ValueError("boom")
+
+    hooks.register("beat", fail)
+
+    with caplog.at_level(logging.ERROR, "sidelong"):
+        await hooks.emit("beat")
+
+    (record,) = caplog.records
+    assert [frame.name for frame in traceback.extract_tb(record.exc_info[2])] == ["fail"]
+
+
+async def test_a_job_that_nobody_knows_is_logged_in_one_line(caplog):
+    with caplog.at_level(logging.ERROR, "sidelong"):
+        await Hooks().report_error(UnknownJobError("no job is called Pay"), {"context": "job"})
+
+    assert [record.exc_info for record in caplog.records] == [None]
 
 
 async def test_a_real_cancellation_goes_on_its_way(hooks):
