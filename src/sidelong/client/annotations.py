@@ -100,7 +100,7 @@ def argument_type(parameter: inspect.Parameter, scope: dict[str, Any], job: str)
                 case False if parameter.default is not inspect.Parameter.empty:
                     return RAW  # given by direct calls only
                 case False:
-                    reason = f"nothing in JSON is a {node.cls.__qualname__}"
+                    reason = f"nothing in JSON stands for {node.cls.__qualname__}"
                     raise JobDefinitionError(_refusal(parameter, job, reason))
     has_other_keys = any(map(_has_other_keys, nodes))
     return ArgumentType(annotation, not has_other_keys and all(map(_is_native, nodes)), has_other_keys)

@@ -172,7 +172,7 @@ class ArgumentTypes:
 def _plain(value: Any) -> str:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    raise TypeError(f"a {type(value).__qualname__} cannot be encoded")
+    raise TypeError(f"it holds an object of type {type(value).__qualname__}")
 
 
 _to_json = msgspec.json.Encoder(enc_hook=_plain).encode

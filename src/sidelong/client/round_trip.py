@@ -30,7 +30,7 @@ def changes(given: Any, arrived: Any, path: str) -> Iterator[str]:
     kind = type(given)
     if kind is not type(arrived):
         if not _stands_for(given, arrived):
-            yield f"{path} is a {kind.__qualname__} and would arrive as a {type(arrived).__qualname__}"
+            yield f"{path} is of type {kind.__qualname__} and would arrive as {type(arrived).__qualname__}"
     elif kind in _SCALARS:
         if not _are_equal(given, arrived):
             yield f"{path} would arrive as another {kind.__qualname__}"

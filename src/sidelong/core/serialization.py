@@ -181,6 +181,6 @@ def _faults(value: Any, path: str, room: int) -> Iterator[str]:
             yield f"{path} is {value}, which JSON cannot carry"
     elif value is not None and kind is not bool:
         yield (
-            f"{path} is a {kind.__qualname__}: only None, bool, int, float, str, list and dict survive JSON,"
+            f"{path} is of type {kind.__qualname__}: only None, bool, int, float, str, list and dict survive JSON,"
             " and subclasses of them do not; a job's parameter may be annotated with another type"
         )

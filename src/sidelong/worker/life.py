@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 
 from sidelong.core.cancellation import is_of_this_task
+from sidelong.core.counted import counted
 from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.identity import new_identity
 from sidelong.errors import StoreError
@@ -114,7 +115,7 @@ class Life:
             # Others run the jobs already if this worker turns out to be fenced: there is nothing to wait for.
             await self._until(lambda: not self.running() or self._stop_now.is_set or self.is_fenced, config.timeout)
         if self.running():
-            logger.info("%d jobs are cancelled and go back to their queues", len(self.running()))
+            logger.info("cancelling %s: each goes back to its queue", counted(len(self.running()), "running job"))
             for dispatcher in self._dispatchers:
                 dispatcher.cancel(CancelReason.FENCED if self.is_fenced else CancelReason.STOP)
             await self._until(lambda: not self.running(), config.cancel_grace)

@@ -224,10 +224,10 @@ def test_anything_else_arrives_as_it_was_given_or_is_refused(pair: tuple[Any, An
         (Colour, "a secret", "Invalid enum value$"),
         (Colour, None, "got `null`"),
         (Order, Order(uuid4(), NOON, [Line("a", "much")]), r"value\.lines\[0\]\.price does not fit .*Order"),
-        (Order, Order(uuid4(), NOON, extra={1, 2}), "value.extra is a set and would arrive as a list"),
-        (Order, Order(uuid4(), NOON, extra={1: 2}), "a key of value.extra is a int and would arrive as a str"),
-        (Order, Order(uuid4(), NOON, extra=NOON), "value.extra is a datetime and would arrive as a str"),
-        (Order, Order(uuid4(), NOON, extra=Shade.DARK), "value.extra is a Shade and would arrive as a str"),
+        (Order, Order(uuid4(), NOON, extra={1, 2}), "value.extra is of type set and would arrive as list"),
+        (Order, Order(uuid4(), NOON, extra={1: 2}), "a key of value.extra is of type int and would arrive as str"),
+        (Order, Order(uuid4(), NOON, extra=NOON), "value.extra is of type datetime and would arrive as str"),
+        (Order, Order(uuid4(), NOON, extra=Shade.DARK), "value.extra is of type Shade and would arrive as str"),
         (Order, Order(uuid4(), NOON, extra=Unknown()), "'value' cannot travel as JSON: .*Unknown"),
         (Point, Point(math.nan), "got `null`, which also stands for NaN and infinity"),
         (float | None, Point(1.0), "does not fit"),
@@ -357,7 +357,7 @@ async def test_without_types_arguments_are_json(app: Sidelong) -> None:
         return value
 
     assert await work.inline("2026-05-01") == "2026-05-01"
-    with pytest.raises(ArgumentError, match="is a date: only None"):
+    with pytest.raises(ArgumentError, match="is of type date: only None"):
         await work.inline(date.today())
 
 
@@ -408,9 +408,9 @@ def test_what_an_annotation_leaves_open_must_be_json(annotation: Any, value: Any
 @pytest.mark.parametrize(
     ("annotation", "words"),
     [
-        (Unknown, "nothing in JSON is a Unknown"),
-        (list[Unknown], "nothing in JSON is a Unknown"),
-        (Callable[[], None], "nothing in JSON is a Callable"),
+        (Unknown, "nothing in JSON stands for Unknown"),
+        (list[Unknown], "nothing in JSON stands for Unknown"),
+        (Callable[[], None], "nothing in JSON stands for Callable"),
         (Line | Order, "more than one dataclass"),
         (str | datetime, "more than one str-like type"),
     ],

@@ -129,7 +129,7 @@ async def test_enqueue_by_name_binds_the_arguments_of_a_job_that_is_registered(a
         ({"class": "A", "args": [], "jid": "*"}, ValueError, "'jid'"),
         ({"class": "A", "args": [], "jid": 5}, TypeError, "'jid'"),
         ({"class": "A", "args": [], 5: 1}, TypeError, "keys must all be strings"),
-        ({"class": "A", "args": [{1}]}, ArgumentError, r"args\[0\] is a set"),
+        ({"class": "A", "args": [{1}]}, ArgumentError, r"args\[0\] is of type set"),
         ({"class": "A", "args": [], "extra": {1}}, ValueError, "extra"),
     ],
 )
@@ -277,7 +277,7 @@ async def test_push_bulk_of_nothing_pushes_nothing(app, pusher):
     ("items", "words"),
     [
         ({"class": "A", "args": [[1], 2]}, "element 1: each job of a bulk push must be a list"),
-        ({"class": "A", "args": [[1], [0, {2}]]}, r"element 1: args\[1\] is a set"),
+        ({"class": "A", "args": [[1], [0, {2}]]}, r"element 1: args\[1\] is of type set"),
         ({"class": "A", "args": [[1], ["x" * 10_000_000]]}, "element 1: the payload of A has"),
         ({"class": "A", "args": "ab"}, "iterable of argument lists"),
         ({"class": "A"}, "iterable of argument lists"),

@@ -83,7 +83,7 @@ async def test_refuses_an_argument_that_json_cannot_carry_and_names_its_path(app
     @app.job
     async def remind(options): ...
 
-    with pytest.raises(ArgumentError, match=r'args\[0\]\["when"\] is a datetime'):
+    with pytest.raises(ArgumentError, match=r'args\[0\]\["when"\] is of type datetime'):
         await remind.enqueue({"when": datetime.now(UTC)})
 
     assert pusher.pushes == []
@@ -278,7 +278,7 @@ async def test_enqueue_many_takes_one_time_a_time_for_each_or_a_spread(app, push
         ([1], {}, "element 0: .*tuples or lists of arguments"),
         ([(1,), "ab"], {}, "element 1: .*tuples or lists of arguments"),
         ([(1,), (2, 3)], {}, "element 1: .*too many positional"),
-        ([(1,), ({2},)], {}, r"element 1: args\[0\] is a set"),
+        ([(1,), ({2},)], {}, r"element 1: args\[0\] is of type set"),
     ],
 )
 async def test_enqueue_many_refuses_what_cannot_work_before_anything_is_stored(app, pusher, arguments, options, words):

@@ -248,20 +248,20 @@ def test_accepts_arguments_that_json_brings_back_equal(args):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([{"when": datetime.date(2026, 1, 1)}], r'args\[0\]\["when"\] is a date'),
-        ([1, (2,)], r"args\[1\] is a tuple"),
-        ([[1, {2}]], r"args\[0\]\[1\] is a set"),
-        ([b"x"], r"args\[0\] is a bytes"),
-        ([Colour.RED], r"args\[0\] is a Colour"),
-        ([Text("x")], r"args\[0\] is a Text"),
-        ([Number(1)], r"args\[0\] is a Number"),
-        ([Ratio(1)], r"args\[0\] is a Ratio"),
-        ([Rows()], r"args\[0\] is a Rows"),
-        ([Fields()], r"args\[0\] is a Fields"),
+        ([{"when": datetime.date(2026, 1, 1)}], r'args\[0\]\["when"\] is of type date'),
+        ([1, (2,)], r"args\[1\] is of type tuple"),
+        ([[1, {2}]], r"args\[0\]\[1\] is of type set"),
+        ([b"x"], r"args\[0\] is of type bytes"),
+        ([Colour.RED], r"args\[0\] is of type Colour"),
+        ([Text("x")], r"args\[0\] is of type Text"),
+        ([Number(1)], r"args\[0\] is of type Number"),
+        ([Ratio(1)], r"args\[0\] is of type Ratio"),
+        ([Rows()], r"args\[0\] is of type Rows"),
+        ([Fields()], r"args\[0\] is of type Fields"),
         ([{1: 2}], r"args\[0\] has the key 1, a int"),
         ([{"a": {None: 2}}], r'args\[0\]\["a"\] has the key None'),
         ([{Text("k"): 2}], r"args\[0\] has the key 'k', a Text"),
-        ([{"é": object()}], r'args\[0\]\["é"\] is a object'),
+        ([{"é": object()}], r'args\[0\]\["é"\] is of type object'),
         ([0, math.nan], r"args\[1\] is nan"),
         ([{"x": -math.inf}], r'args\[0\]\["x"\] is -inf'),
         (["fine", "é\ud800"], r"args\[1\] holds a lone surrogate"),
@@ -278,7 +278,7 @@ def test_names_the_path_of_an_argument_that_json_cannot_carry(args, message):
 
 
 def test_calls_the_arguments_what_the_caller_calls_them():
-    with pytest.raises(ArgumentError, match=r"^SendWelcome args\[0\] is a set"):
+    with pytest.raises(ArgumentError, match=r"^SendWelcome args\[0\] is of type set"):
         check_arguments([{1}], root="SendWelcome args")
 
 
