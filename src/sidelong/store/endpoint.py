@@ -22,8 +22,8 @@ from redis.retry import Retry
 from sidelong.errors import ConfigurationError, Unavailable
 from sidelong.store.connect_faults import explained
 from sidelong.store.credentials import credentials, secrets
-from sidelong.store.sentinel import Address, Sentinels
-from sidelong.store.sentinel_url import SCHEME, SentinelGroup, read_sentinel_url
+from sidelong.store.sentinel import Sentinels
+from sidelong.store.sentinel_url import SCHEME, Address, SentinelGroup, read_sentinel_url
 from sidelong.store.tls import tls_context
 
 _FIRST_PAUSE = 1.0

@@ -8,27 +8,17 @@ from weakref import WeakSet
 
 import hiredis
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from redis.sentinel import (
-    MasterNotFoundError,
-    Sentinel,
-    SentinelConnectionPool,
-    SentinelManagedConnection,
-    SentinelManagedSSLConnection,
-)
 
 from sidelong.errors import Refused, StoreError, Unavailable
 from sidelong.store.connect_faults import explained
 from sidelong.store.credentials import credentials, secrets
-from sidelong.store.sentinel_url import SentinelGroup
+from sidelong.store.sentinel_client import SentinelClient
+from sidelong.store.sentinel_url import Address, SentinelGroup
 from sidelong.store.tls import tls_context
 
 _ANSWER_WITHIN = 1.0
 _LOOK_EVERY = 0.5
 _READ_SIZE = 65_536
-
-Address = tuple[str, int]
 
 
 class Sentinels:
@@ -48,7 +38,7 @@ class Sentinels:
         # Time for the master itself must be left.
         self._answer_within = min(_ANSWER_WITHIN, connect_timeout / (len(self._hosts) + 1))
         self._watches: list[asyncio.Task[None]] = []
-        self._clients: WeakSet[_MasterClient] = WeakSet()
+        self._clients: WeakSet[SentinelClient] = WeakSet()
 
     async def master(self) -> Address:
         """Return host and port of the master.
@@ -108,27 +98,17 @@ class Sentinels:
             options: for connections to the master.
             connect_timeout: seconds for each step of connecting.
         """
-        has_tls = issubclass(options["connection_class"], redis.SSLConnection)
-        kind = SentinelManagedSSLConnection if has_tls else SentinelManagedConnection
-        manager = _Manager(
+        client = SentinelClient(
+            self.service,
             self._hosts,
-            {
+            sentinel_options={
                 **{key: value for key, value in self._options.items() if key != "connection_class"},
                 "ssl": self._tls is not None,
-                "protocol": 2,
-                "decode_responses": True,
                 "socket_timeout": self._answer_within,
                 "socket_connect_timeout": self._answer_within,
-                "retry": Retry(NoBackoff(), 0),
             },
+            options={**options, "socket_connect_timeout": connect_timeout},
         )
-        pool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
-            self.service,
-            manager,
-            **{**options, "connection_class": kind},
-            socket_connect_timeout=connect_timeout,
-        )
-        client = _MasterClient(manager, pool)
         self._clients.add(client)
         return client
 
@@ -213,56 +193,6 @@ class _Session:
         if isinstance(answer, Refused):
             raise Unavailable(_refused(answer))
         return answer
-
-
-class _Manager(Sentinel):
-    """Asks one sentinel after the other, in the order that the event loop has found to be best.
-
-    Args:
-        hosts: the sentinels; the event loop moves the one that knows best to the front.
-        options: how to connect to them.
-    """
-
-    def __init__(self, hosts: list[Address], options: dict[str, Any]) -> None:
-        super().__init__(hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
-        self._hosts = hosts
-        self._by_host: dict[Address, redis.Redis] = dict(zip(hosts, self.sentinels, strict=True))
-
-    def discover_master(self, service_name: str) -> Address:
-        # In the middle of a failover, SENTINEL MASTERS, which redis-py would read, still shows the old one.
-        for host in tuple(self._hosts):
-            with suppress(redis.RedisError, OSError):
-                if address := self._by_host[host].sentinel_get_master_addr_by_name(service_name):
-                    return cast("Address", address)
-        raise MasterNotFoundError("no sentinel names a master")
-
-    def close(self) -> None:
-        for sentinel in self.sentinels:
-            sentinel.close()
-
-
-class _MasterClient(redis.Redis):
-    """A client that can be told from outside its thread that its master was replaced."""
-
-    def __init__(self, manager: _Manager, pool: SentinelConnectionPool) -> None:
-        super().__init__(connection_pool=pool)
-        self._manager = manager
-        self._pool = pool
-        self._is_to_leave = False
-
-    def leave_unless(self, master: Address) -> None:
-        if self._pool.master_address != master:
-            self._is_to_leave = True
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        if self._is_to_leave:
-            self._is_to_leave = False
-            self._pool.disconnect()
-        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-
-    def close(self) -> None:
-        super().close()
-        self._manager.close()
 
 
 def _refused(refusal: Refused) -> str:

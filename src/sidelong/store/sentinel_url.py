@@ -10,6 +10,9 @@ from sidelong.errors import ConfigurationError
 
 SCHEME: Final = "redis+sentinel://"
 
+Address = tuple[str, int]
+"""Host and port."""
+
 _PORT: Final = 26379
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _SHAPE: Final = f"{SCHEME}[user:password@]host[:port],host[:port]/master[/database]"
@@ -21,12 +24,12 @@ class SentinelGroup:
     """Where the sentinels are, which master they are asked for, and how to get in.
 
     Attributes:
-        hosts: host and port of each.
+        hosts: the address of each.
         service: the name under which they know the master.
         options: how to connect to a sentinel, in redis-py's words.
     """
 
-    hosts: tuple[tuple[str, int], ...]
+    hosts: tuple[Address, ...]
     service: str
     options: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -58,7 +61,7 @@ def read_sentinel_url(url: str) -> tuple[SentinelGroup, dict[str, Any]]:
     )
 
 
-def _read_host(text: str) -> tuple[str, int]:
+def _read_host(text: str) -> Address:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         port = rest.removeprefix(":")
