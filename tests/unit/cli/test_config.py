@@ -23,14 +23,14 @@ def rows(output):
 
 def test_every_setting_is_shown_with_where_it_comes_from(command, project):
     project("conf_app.py", APP)
-    project("sidelong.toml", "max_retries = 7\ntimeout = 1\n[env.staging]\nlabels = ['blue', 'eu']\n")
+    file = project("sidelong.toml", "max_retries = 7\ntimeout = 1\n[env.staging]\nlabels = ['blue', 'eu']\n")
 
     done = command("config", "conf_app:app", "-c", "50", "-q", "a,2", "-q", "b", "-e", "staging", SIDELONG_TAG="shop")
 
     assert done.exit_code == 0
     assert rows(done.stdout) == rows(done.stdout) | {
         "environment": "staging",
-        "file": str(project("sidelong.toml.copy", "").with_name("sidelong.toml")),
+        "file": str(file),
         "redis_url": "redis://localhost:6379/0 default",
         "concurrency": "50 --concurrency",
         "queues": "a,2 b,1 --queue",
