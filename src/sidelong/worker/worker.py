@@ -14,6 +14,7 @@ from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.logs.message import LogMessage
+from sidelong.core.logs.repeats import REPEATS
 from sidelong.core.middleware import Chain, Middleware
 from sidelong.errors import StoreError
 from sidelong.store.store import Store
@@ -246,6 +247,8 @@ class Worker:
             self._threads.close()
             await self._handle("exit", within=_EXIT_ENDS_WITHIN)
             await self._end_handlers()
+            # Now, and not by a thread that stays behind in a program that goes on.
+            REPEATS.flush()
 
     async def _handle(self, event: Event, within: float | None) -> None:
         """Call the handlers of an event, and cancel them after `within` seconds or when they are cut short.

@@ -1,6 +1,7 @@
 """A worker's course: events, embedding, services, faults, probes."""
 
 import asyncio
+import logging
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -495,6 +496,24 @@ async def test_starting_and_stopping_leaves_nothing_behind(site: Site) -> None:
         await eventually(lambda: threading.active_count() <= threads)
 
     assert site.state() == {}
+
+
+async def test_what_the_log_held_back_is_told_at_the_stop_and_no_thread_stays_for_it(site: Site, log: Lines) -> None:
+    app = site.app()
+    before = set(threading.enumerate())
+
+    @app.on("exit")
+    def complain() -> None:
+        for number in range(7):
+            logging.getLogger("sidelong.worker").warning("trouble %d", number)
+
+    async with app:
+        async with app.worker():
+            pass
+        told = log.containing("trouble")
+        await eventually(lambda: set(threading.enumerate()) <= before)
+
+    assert [line for line in told if "more times" in line] == ["trouble 6 (repeated 2 more times within 10 s)"]
 
 
 # Being looked at.

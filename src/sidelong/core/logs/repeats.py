@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -42,7 +43,7 @@ class RepeatLimit(logging.Filter):
         most: how many of a kind pass in an interval.
         interval: its length, in seconds, from the first of them.
         monotonic: source of time, in seconds.
-        later: calls a function after so many seconds.
+        later: calls a function after so many seconds, and returns what calls that off.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class RepeatLimit(logging.Filter):
         most: int = _MOST,
         interval: float = _INTERVAL,
         monotonic: Callable[[], float] = time.monotonic,
-        later: Callable[[float, Callable[[], None]], object] | None = None,
+        later: Callable[[float, Callable[[], None]], Callable[[], None]] | None = None,
     ) -> None:
         super().__init__()
         self._most = most
@@ -60,6 +61,7 @@ class RepeatLimit(logging.Filter):
         self._later = later or _call_later
         self._windows: dict[tuple[str, int, Hashable], _Window] = {}
         self._wakes_at = 0.0
+        self._call_off: Callable[[], None] | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the record may be written; what is folded is counted."""
@@ -84,16 +86,22 @@ class RepeatLimit(logging.Filter):
         return False
 
     def flush(self) -> None:
-        """Write all summaries now: nobody may be there when their intervals end."""
+        """Write all summaries now, and wait for nothing: nobody may be there when their intervals end."""
         self._close(float("inf"))
+        self._wakes_at = 0.0
+        if self._call_off is not None:
+            self._call_off()
 
     def forget(self) -> None:
-        """Begin anew, without summaries."""
+        """Begin anew, without summaries, as the child of a fork does: it is its parent that writes them."""
         self._windows.clear()
+        self._wakes_at = 0.0
+        # Not called off: that takes a lock, which a fork could have left taken.
+        self._call_off = None
 
     def _wake_at(self, at: float, now: float) -> None:
         self._wakes_at = at
-        self._later(at - now, self._wake)
+        self._call_off = self._later(at - now, self._wake)
 
     def _wake(self) -> None:
         now = self._monotonic()
@@ -138,15 +146,18 @@ def _text(record: logging.LogRecord) -> str:
         return shown(record.msg)
 
 
-def _call_later(seconds: float, function: Callable[[], None]) -> None:
+def _call_later(seconds: float, function: Callable[[], None]) -> Callable[[], None]:
     timer = threading.Timer(seconds, function)
+    timer.name = "sidelong-log-repeats"
     timer.daemon = True
     # No thread can be started while the interpreter ends; then `atexit` writes the summaries.
     with suppress(RuntimeError):
         timer.start()
+    return timer.cancel
 
 
 REPEATS = RepeatLimit()
 """Loggers belong to the process, and so does their limit."""
 
 atexit.register(REPEATS.flush)
+os.register_at_fork(after_in_child=REPEATS.forget)

@@ -1,6 +1,7 @@
 import logging
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -19,7 +20,9 @@ class Time:
         return self.now
 
     def later(self, seconds, function):
-        self._due.append((self.now + seconds, function))
+        call = (self.now + seconds, function)
+        self._due.append(call)
+        return lambda: self._due.remove(call) if call in self._due else None
 
     def move(self, seconds):
         self.now += seconds
@@ -73,7 +76,7 @@ def test_after_the_interval_it_begins_anew(logger, time, caplog):
 
 def test_the_next_record_brings_the_count_if_nothing_else_has(caplog):
     time = Time()
-    limit = RepeatLimit(most=1, interval=10, monotonic=time, later=lambda seconds, function: None)
+    limit = RepeatLimit(most=1, interval=10, monotonic=time, later=lambda seconds, function: lambda: None)
     logger = logging.getLogger("limited.late")
     logger.addFilter(limit)
     for _ in range(5):
@@ -153,6 +156,64 @@ def test_a_real_clock_brings_the_count_as_well(caplog):
         logger.error("again")
 
     eventually_sync(lambda: any("more times" in message for message in caplog.messages))
+
+
+def test_once_all_is_told_no_thread_waits_for_more(caplog):
+    from tests.support.eventually import eventually_sync
+
+    limit = RepeatLimit(most=1, interval=600)
+    logger = logging.getLogger("limited.flushed")
+    logger.addFilter(limit)
+    others = waiting_threads()
+    for _ in range(3):
+        logger.error("again")
+    waiting = waiting_threads() - others
+
+    limit.flush()
+
+    assert len(waiting) == 1
+    eventually_sync(lambda: not waiting & waiting_threads())
+
+
+def test_after_all_was_told_a_thread_waits_again_where_there_is_more(logger, limit, time, caplog):
+    for _ in range(5):
+        logger.error("again")
+    limit.flush()
+    caplog.clear()
+
+    for _ in range(5):
+        logger.error("again")
+    time.move(10)
+
+    assert caplog.messages[3:] == ["again (repeated 2 more times within 10 s)"]
+
+
+def test_the_child_of_a_fork_leaves_to_its_parent_what_that_held_back():
+    program = (
+        "import logging, os, sys; logging.basicConfig()\n"
+        "from sidelong import Sidelong; Sidelong('redis://localhost')\n"
+        "def trouble(who):\n"
+        "    for number in range(7): logging.getLogger('sidelong.worker').error('%s %d', who, number)\n"
+        "trouble('parent')\n"
+        "if not (child := os.fork()):\n"
+        "    trouble('child')\n"
+        "    sys.exit()\n"
+        "os.waitpid(child, 0)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+
+    lines = [line.removeprefix("ERROR:sidelong.worker:") for line in done.stderr.splitlines()]
+    assert lines == [
+        *(f"parent {number}" for number in range(5)),
+        *(f"child {number}" for number in range(5)),
+        "child 6 (repeated 2 more times within 10 s)",
+        "parent 6 (repeated 2 more times within 10 s)",
+    ]
+
+
+def waiting_threads():
+    return {each for each in threading.enumerate() if each.name == "sidelong-log-repeats"}
 
 
 def test_what_was_held_back_is_told_before_a_program_ends():
