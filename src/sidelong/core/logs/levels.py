@@ -66,10 +66,10 @@ class RootLevel:
             # Somebody has set another level meanwhile, which holds.
             self.usual = None
         usual = self._root.level if self.usual is None else self.usual
-        lowest = min(+self._wanted, default=usual)
+        lowest = min([usual, *+self._wanted])
         if lowest == self._root.level:
             return
-        if lowest >= usual:
+        if lowest == usual:
             self.usual = None
             self._root.setLevel(usual)
         elif self._is_filtered():
