@@ -197,6 +197,9 @@ def test_an_interrupted_wait_leaves_the_push_to_end_with_the_program_and_says_so
     program = """
     import asyncio
 
+    # A shell that runs these tests in the background has them ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     @app.client_middleware
     async def interrupt(payload, call_next):
         os.kill(os.getpid(), signal.SIGINT)
