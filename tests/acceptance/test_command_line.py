@@ -76,6 +76,16 @@ def test_a_stored_job_is_a_success_even_where_its_id_cannot_be_printed(tmp_path,
     assert errors == f"sidelong: the job {payload['jid']} is stored, but its id cannot be printed\n"
 
 
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-", "2>/dev/full"])
+def test_a_stored_job_is_a_success_whatever_streams_there_are(redirection, tmp_path, environment, redis_client):
+    line = f"exec {sys.executable} -m sidelong enqueue Shop::Hello Ada {redirection}"
+
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, timeout=30)
+
+    assert done.returncode == 0
+    assert redis_client.llen("queue:default") == 1
+
+
 def test_a_shell_can_complete_commands_flags_and_values(tmp_path, environment):
     def complete(line):
         words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "_SIDELONG_COMPLETE": "complete_bash"}

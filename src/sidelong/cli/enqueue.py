@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sidelong.app import Sidelong
 from sidelong.cli.exit_status import ExitStatus
@@ -21,6 +21,7 @@ from sidelong.core.setting_checks import did_you_mean
 from sidelong.errors import (
     ArgumentError,
     ConfigurationError,
+    InvalidPayloadError,
     NotEnqueued,
     PayloadTooLargeError,
     PushError,
@@ -67,7 +68,7 @@ def enqueue(options: EnqueueOptions) -> ExitStatus:
         return _told(error, ExitStatus.MISUSED)
     try:
         jid = asyncio.run(_push(call))
-    except (ArgumentError, ConfigurationError, PayloadTooLargeError) as error:
+    except (ArgumentError, ConfigurationError, InvalidPayloadError, PayloadTooLargeError) as error:
         return _told(error, ExitStatus.MISUSED)
     except NotEnqueued as error:
         return _told(error, ExitStatus.FAILED)
@@ -156,7 +157,7 @@ async def _push(call: _Call) -> str | None:
 def _value(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_no_json)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -166,15 +167,25 @@ def _no_json(name: str) -> Any:
 
 
 def _print_id(jid: str) -> None:
-    try:
-        sys.stdout.write(f"{jid}\n")
-        sys.stdout.flush()
-    except OSError:
-        # A failure would have a script enqueue the job again; Python would fail at its end, when it flushes once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not _write(sys.stdout, jid):
         _told(f"the job {jid} is stored, but its id cannot be printed", ExitStatus.DONE)
 
 
 def _told(error: Exception | str, status: ExitStatus) -> ExitStatus:
-    sys.stderr.write(f"sidelong: {error}\n")
+    _write(sys.stderr, f"sidelong: {error}")
     return status
+
+
+def _write(stream: TextIO | None, line: str) -> bool:
+    """Write a line; return whether that was possible. A failure would have a script enqueue the job again."""
+    # Python has no stream where the command was started with a closed one.
+    if stream is None:
+        return False
+    try:
+        stream.write(f"{line}\n")
+        stream.flush()
+    except OSError:
+        # Python would fail at its end, when it flushes once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True

@@ -146,6 +146,8 @@ def test_a_flag_beats_the_redis_of_the_code(command, project, redis_server, redi
         (["Job", "--redis", "memory://"], "memory:// ends with this command"),
         (["Job", "--redis", "nonsense"], "the Redis URL must begin with"),
         (["Job", '"\\ud800"'], "args[0] holds a lone surrogate"),
+        (["Job\udcff"], 'payload["class"] holds a lone surrogate'),
+        ([""], "a job's 'class' must not be empty"),
     ],
 )
 def test_what_has_to_be_changed_is_one_sentence_and_status_two(enqueue, redis_client, words, sentence):
