@@ -240,17 +240,19 @@ def _places() -> Iterator[Path]:
 def _parse(path: Path) -> dict[str, Any] | None:
     """Return the table with the settings, or None if it is a project's file without one."""
     try:
-        text = path.read_text(encoding="utf-8")
-        if path.name == _PROJECT_FILE and "sidelong" not in text:
+        text = path.read_bytes()
+        # What others have written need not be right.
+        if path.name == _PROJECT_FILE and b"sidelong" not in text:
             return None
-        content = tomllib.loads(text)
+        content = tomllib.loads(text.decode())
     except OSError as error:
         raise SettingSourceError(f"{_shown(path)} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingSourceError(f"{_shown(path)} is not TOML: {error}") from None
     if path.name != _PROJECT_FILE:
         return content
-    table = content.get("tool", {}).get("sidelong")
+    tools = content.get("tool")
+    table = tools.get("sidelong") if isinstance(tools, dict) else None
     return table if isinstance(table, dict) else None
 
 

@@ -303,6 +303,13 @@ def test_a_project_file_counts_where_it_has_a_table_for_us(here):
     assert settings.sources["concurrency"] == "pyproject.toml [tool.sidelong.env.test]"
 
 
+@pytest.mark.parametrize("content", [b'name = "caf\xe9"', b"[[[", b'tool = "sidelong"'])
+def test_a_project_file_that_says_nothing_to_us_need_not_be_right(content, here):
+    (here / "pyproject.toml").write_bytes(content)
+
+    assert resolve({}, {}).sources["concurrency"] == "default"
+
+
 def test_the_nearest_file_holds_alone_and_our_own_beats_the_projects(here, monkeypatch):
     below = here / "web"
     below.mkdir()
