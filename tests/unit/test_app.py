@@ -39,6 +39,8 @@ def test_the_environment_names_the_redis_unless_code_does(monkeypatch):
         ("localhost:6379", "must begin with redis://"),
         ("http://localhost", "must begin with redis://"),
         ("redis://:p@ss@host:port", "cannot be read"),
+        ("redis://:12#34@host", "cannot be read"),
+        ("redis://:12?34@host", "cannot be read"),
         (redis.Redis(), "cannot be copied"),
     ],
 )

@@ -245,12 +245,16 @@ def _read_url(url: str) -> dict[str, Any]:
     """Return what redis-py reads in an address, and refuse what it would pass over in silence."""
     try:
         options: dict[str, Any] = {**parse_url(url)}
-        path = unquote(urlsplit(url).path).strip("/")
+        parts = urlsplit(url)
+        path = unquote(parts.path).strip("/")
+        if "#" in url or ("@" in parts.query and "path" not in options):
+            # What stands before it would be taken for host and port.
+            raise ValueError
     except ValueError:
         # The parser's own words may quote a piece of the password.
         raise ConfigurationError(
             "the Redis URL cannot be read: it is redis://[user:password@]host[:port][/database],"
-            " with / : @ in a password written as %2F %3A %40"
+            " with / : @ # ? in a password written as %2F %3A %40 %23 %3F"
         ) from None
     if "path" not in options and path and not (path.isascii() and path.isdigit()):
         raise ConfigurationError(
