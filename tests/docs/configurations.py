@@ -4,7 +4,6 @@ import configparser
 import json
 import re
 import shutil
-import socket
 import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from tests.docs.pages import Block
-from tests.support.redis_server import require_server
+from tests.support.redis_server import free_port, require_server
 
 _INSTRUCTIONS = {"FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "CMD", "ENTRYPOINT", "EXPOSE", "ARG", "STOPSIGNAL"}
 
@@ -84,10 +83,8 @@ def _redis(block: Block, directory: Path) -> None:
     require_server()
     path = directory / "redis.conf"
     path.write_text(block.text)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     server = subprocess.Popen(
-        ["redis-server", path, "--port", str(port), "--dir", directory], stdout=subprocess.PIPE, text=True
+        ["redis-server", path, "--port", str(free_port()), "--dir", directory], stdout=subprocess.PIPE, text=True
     )
     assert server.stdout is not None
     with server, server.stdout as output:

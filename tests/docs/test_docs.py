@@ -1,9 +1,9 @@
-import socket
-
 import pytest
 
 from tests.docs import configurations
-from tests.docs.pages import CHECKOUT, PAGES, Reader, read_blocks, read_commands, read_links
+from tests.docs.pages import CHECKOUT, PAGES, read_blocks, read_commands, read_links
+from tests.docs.reader import Reader
+from tests.support.redis_server import free_port
 
 README = CHECKOUT / "README.md"
 _PROSE = {"", "text", "html"}
@@ -12,9 +12,7 @@ _RUN = {"python", "sh", "bash", "shell", "console", "ruby"}
 
 @pytest.fixture
 def reader(tmp_path, redis_server):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    return Reader(tmp_path, redis_server, port)
+    return Reader(tmp_path, redis_server, free_port())
 
 
 def test_the_readme_does_what_it_says(reader):
