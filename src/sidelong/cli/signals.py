@@ -127,7 +127,7 @@ class Signals:
         time.sleep(_HANDLER_ENDS_WITHIN)
         worker = self._worker
         dump = worker.dump_stacks() if worker else stacks.dump(None, (), ())
-        logger.warning(LogMessage("Stacks, as asked by TTIN:", {}, lines=dump))
+        logger.warning(LogMessage("Stacks, as asked by TTIN:", lines=dump))
 
 
 def _running(worker: Worker, one: str, many: str) -> str:

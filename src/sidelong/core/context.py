@@ -5,6 +5,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from sidelong.core import payload
+from sidelong.core.logs.fields import Fields
 
 
 class Context:
@@ -25,7 +26,7 @@ class Context:
         self.queue = queue
         self.item = item
         self.cancelled = False
-        self.log_fields: dict[str, Any] | None = None
+        self.log_fields: Fields | None = None
         self.has_finished = False
         self._is_stopping = is_stopping
 

@@ -116,7 +116,7 @@ class Watchdog:
         stack = written(frame) if frame is not None else "(no stack)"
         del frame
         text = f"{what} by {culprit}; everything in this process waits. Its thread is here:"
-        self._log.log(logging.WARNING, LogMessage(text, {}, lines=stack.rstrip(), kind="blocked"))
+        self._log.log(logging.WARNING, LogMessage(text, lines=stack.rstrip(), kind="blocked"))
 
     def _culprit(self) -> str:
         running = self._running()

@@ -332,7 +332,7 @@ class Worker:
         elif signal == "TERM":
             self.stop_soon()
         elif signal == "TTIN":
-            logger.warning(LogMessage("stacks, as asked for by a remote signal:", {}, lines=self.dump_stacks()))
+            logger.warning(LogMessage("stacks, as asked for by a remote signal:", lines=self.dump_stacks()))
         else:
             logger.warning("remote signal %s is not known", shown(signal))
 

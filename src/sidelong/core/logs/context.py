@@ -12,6 +12,7 @@ from sidelong.core.display import shown
 from sidelong.core.logs.fields import Fields
 
 _MOST_TAGS = 10
+_NOTHING = Fields()
 
 _added: ContextVar[Mapping[str, Any] | None] = ContextVar("sidelong_log_context", default=None)
 
@@ -63,13 +64,9 @@ def current_fields() -> Fields:
     return Fields({**fields, **added, **fields}) if added else fields
 
 
-_NOTHING = Fields()
-
-
 def _of_job(context: Context) -> Fields:
-    known = context.log_fields
-    if type(known) is Fields:
-        return known
+    if context.log_fields is not None:
+        return context.log_fields
     item = context.item
     fields = Fields({"class": shown(payload.job_class(item)), "jid": shown(context.jid)})
     if (batch := item.get("bid")) is not None:

@@ -16,6 +16,8 @@ _USUAL: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
 """What records have anyway; all else was given with `extra`."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
+_encode: Final = json.JSONEncoder(default=shown, allow_nan=False, separators=(",", ":")).encode
+
 
 class JsonFormatter(logging.Formatter):
     """`ts`, `pid`, `tid`, `lvl`, `logger` and `msg`; `ctx` holds class, jid and so on, and what `extra` brings.
@@ -51,9 +53,6 @@ class JsonFormatter(logging.Formatter):
             # Keys that are no strings, numbers that JSON has not, objects that contain themselves.
             entry["ctx"] = {shown(key): shown(value) for key, value in beside.items()}
             return _encode(entry)
-
-
-_encode: Final = json.JSONEncoder(default=shown, allow_nan=False, separators=(",", ":")).encode
 
 
 @lru_cache

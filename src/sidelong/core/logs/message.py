@@ -20,9 +20,11 @@ class LogMessage:
 
     __slots__ = ("fields", "kind", "lines", "text")
 
-    def __init__(self, text: str, fields: dict[str, Any], *, lines: str = "", kind: Hashable = None) -> None:
+    def __init__(
+        self, text: str, fields: dict[str, Any] | None = None, *, lines: str = "", kind: Hashable = None
+    ) -> None:
         self.text = text
-        self.fields = fields if type(fields) is Fields else Fields(fields)
+        self.fields = fields if type(fields) is Fields else Fields(fields or {})
         self.lines = lines
         self.kind = text if kind is None else kind
 

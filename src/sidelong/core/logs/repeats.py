@@ -117,7 +117,7 @@ class RepeatLimit(logging.Filter):
     def _summarize(self, key: tuple[str, int, Hashable], window: _Window) -> None:
         name, level, _ = key
         text = f"{window.text} (repeated {window.folded} more times within {self._interval:g} s)"
-        summary = logging.LogRecord(name, level, __file__, 0, LogMessage(text, {}), None, None)
+        summary = logging.LogRecord(name, level, __file__, 0, LogMessage(text), None, None)
         # It belongs to no job, whichever is running as it is written.
         summary.job_context = Fields()
         summary.is_summary = True
