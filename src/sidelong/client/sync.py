@@ -60,7 +60,7 @@ class SyncClient:
 
 
 class Verbs(Protocol[P]):
-    """What a `SyncJob` needs of a job."""
+    """What a `SyncJob` needs of a `Job`, whose module imports this one."""
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, JobRef | None]:
         """Enqueue the job."""
