@@ -80,6 +80,8 @@ class JobLogger:
 
 
 def _tell(to: logging.Logger, level: int, text: str, item: dict[str, Any], **more: Any) -> None:
+    if not to.isEnabledFor(level):
+        return
     # Handlers may be anybody's: one that raises must neither fail a job nor undo what it did.
     with suppress(Exception):
         subject = current_fields()

@@ -80,6 +80,15 @@ def test_a_handler_that_raises_fails_no_job():
         logger.removeHandler(handler)
 
 
+def test_late_and_stuck_jobs_are_not_told_where_nobody_listens(caplog):
+    caplog.set_level(logging.CRITICAL, "sidelong.worker")
+
+    JobLogger().late(ITEM, 1.5)
+    JobLogger().stuck(ITEM, 2.0)
+
+    assert caplog.messages == []
+
+
 def test_late_and_stuck_jobs_are_told_with_their_name(caplog):
     JobLogger().late(ITEM, 1.5)
     JobLogger().stuck(ITEM, 2.0)
