@@ -11,6 +11,7 @@ import pytest
 from sidelong import Sidelong
 from sidelong.core.config import Config
 from sidelong.errors import ConfigurationError, StoreError
+from sidelong.store.link import Link
 from sidelong.store.store import Store
 from tests.support import jobs
 from tests.support.certificates import Authority
@@ -144,18 +145,19 @@ async def test_a_renewed_certificate_of_the_client_is_read_without_a_restart(
     for path, new in zip((certificate, key), bad, strict=True):
         os.replace(new, path)
 
-    async def answers() -> bool:
-        try:
-            return bool(await link.call("PING") == b"PONG")
-        except StoreError:
-            return False
-
     link = Store(Config(redis_url=url)).link("test")
-    assert not await answers()
+    assert not await answers(link)
     certificate.write_bytes(good[0])
     key.write_bytes(good[1])
-    await eventually(answers, 10)
+    await eventually(lambda: answers(link), 10)
     await link.close()
+
+
+async def answers(link: Link) -> bool:
+    try:
+        return bool(await link.call("PING") == b"PONG")
+    except StoreError:
+        return False
 
 
 @pytest.fixture
@@ -176,6 +178,20 @@ def sentinel_url(authority: Authority, start_redis: Callable[..., RedisServer]) 
             f"redis+sentinel://:secret-1@127.0.0.1:{watch['tls-port']}/{MASTER_NAME}/0"
             f"?sentinel_password=secret-2&tls=true&ssl_ca_certs={authority.ca}"
         )
+
+
+async def test_a_renewed_authority_of_the_sentinels_is_read_without_a_restart(
+    sentinel_url: str, authority: Authority, stranger: Authority, tmp_path: Path
+) -> None:
+    renewed = tmp_path / "renewed.pem"
+    renewed.write_bytes(stranger.ca.read_bytes())
+    link = Store(Config(redis_url=sentinel_url.replace(str(authority.ca), str(renewed)))).link("test")
+
+    with pytest.raises(StoreError, match="is not trusted"):
+        await link.call("PING")
+    renewed.write_bytes(authority.ca.read_bytes())
+    await eventually(lambda: answers(link), 10)
+    await link.close()
 
 
 async def test_sentinels_and_their_master_may_both_want_tls_and_passwords(sentinel_url: str, ledger: Ledger) -> None:

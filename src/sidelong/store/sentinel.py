@@ -1,6 +1,7 @@
 """Ask sentinels where the master is, whenever a connection is opened, and watch for another one while any is open."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Self, cast
@@ -9,7 +10,7 @@ from weakref import WeakSet
 import hiredis
 import redis
 
-from sidelong.errors import Refused, StoreError, Unavailable
+from sidelong.errors import ConfigurationError, Refused, StoreError, Unavailable
 from sidelong.store.connect_faults import explained
 from sidelong.store.credentials import credentials, secrets
 from sidelong.store.sentinel_client import SentinelClient
@@ -54,6 +55,7 @@ class Sentinels:
                     with session:
                         master = await self._ask(session)
             except Exception as error:
+                self._read_certificates_after(error)
                 reason = explained(
                     error,
                     within=self._answer_within,
@@ -121,7 +123,7 @@ class Sentinels:
         # Only a change of mind counts: one that was cut off from the others goes on naming the master of yesterday.
         known: Address | None = None
         while True:
-            with suppress(Exception):
+            try:
                 async with asyncio.timeout(self._answer_within):
                     session = await self._open(host)
                 with session:
@@ -133,7 +135,17 @@ class Sentinels:
                             switched(master)
                         known = master
                         await asyncio.sleep(_LOOK_EVERY)
+            except Exception as error:
+                self._read_certificates_after(error)
             await asyncio.sleep(_LOOK_EVERY)
+
+    def _read_certificates_after(self, error: Exception) -> None:
+        """Read them anew after a fault that may be theirs: they may have been renewed since."""
+        # It blocks the loop for 30 ms: not each time that a sentinel is merely down.
+        if isinstance(error, ssl.SSLError | Unavailable):
+            # Whoever renews them may not be done.
+            with suppress(ConfigurationError):
+                self._tls = tls_context(self._options)
 
     async def _open(self, host: Address) -> "_Session":
         session = await _Session.open(host, self._tls)
