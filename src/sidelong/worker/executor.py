@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sidelong.client.registry import AnyJob, Registry
@@ -12,7 +13,7 @@ from sidelong.core.context import Context, enter
 from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.identity import new_jid
 from sidelong.core.lifecycle import Hooks
-from sidelong.core.middleware import Chain, Step, compose
+from sidelong.core.middleware import Chain, compose
 from sidelong.core.outcome import BURIED, DONE, HANDED_BACK, LOST, Outcome, Rewritten
 from sidelong.errors import InvalidPayloadError, JobTimeoutError
 from sidelong.worker.job_logger import JobLogger
@@ -91,7 +92,7 @@ class Executor:
     # One execution.
 
     async def _run(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> None:
-        perform = self._in_loop(job) if job.is_async else self._in_thread(delivery, job)
+        perform = self._in_loop if job.is_async else self._in_thread
         if self._log.is_on(item):
             self._log.start(item)
         timer = None
@@ -99,34 +100,28 @@ class Executor:
             timer = asyncio.get_running_loop().call_later(timeout, self._expire, delivery, timeout)
         try:
             if len(self._chain):
-                await compose(self._chain, perform)(item)
+                await compose(self._chain, partial(perform, delivery, job))(item)
             else:
-                await perform(item)
+                await perform(delivery, job, item)
         finally:
             if timer is not None:
                 timer.cancel()
 
-    def _in_loop(self, job: AnyJob) -> Step:
-        async def perform(item: dict[str, Any]) -> Any:
-            # Read here, inside the middleware: it may have changed them.
-            return await job.target()(*job.convert(payload.arguments(item)))
+    async def _in_loop(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> Any:
+        # Read here, inside the middleware: it may have changed them.
+        return await job.target()(*job.convert(payload.arguments(item)))
 
-        return perform
-
-    def _in_thread(self, delivery: Delivery, job: AnyJob) -> Step:
-        async def perform(item: dict[str, Any]) -> Any:
-            target, args = job.target(), payload.arguments(item)
-            delivery.is_in_thread = True
-            future = self._threads.start(lambda: target(*job.convert(args)), f"{job.name} {item['jid']}")
-            result, error = await future
-            delivery.is_in_thread = False
-            if error is not None:
-                raise error
-            if asyncio.iscoroutine(result):
-                result = await result
-            return result
-
-        return perform
+    async def _in_thread(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> Any:
+        target, args = job.target(), payload.arguments(item)
+        delivery.is_in_thread = True
+        future = self._threads.start(lambda: target(*job.convert(args)), f"{job.name} {item['jid']}")
+        result, error = await future
+        delivery.is_in_thread = False
+        if error is not None:
+            raise error
+        if asyncio.iscoroutine(result):
+            result = await result
+        return result
 
     def _expire(self, delivery: Delivery, timeout: float) -> None:
         self.cancel(delivery, CancelReason.TIMEOUT)
