@@ -1,7 +1,7 @@
 """Fixtures that every test may use, and the rules that hold for all of them."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 import hypothesis
 import pytest
 import redis
-import redis.asyncio
 
 from sidelong.core.logs.repeats import REPEATS
 from tests.support import keys
@@ -132,13 +131,6 @@ def own_redis(start_redis: Callable[..., RedisServer]) -> RedisServer:
 def redis_client(redis_server: Database) -> Iterator[redis.Redis]:
     """A blocking client of `redis_server`, for seeding and looking."""
     with redis_server.client() as client:
-        yield client
-
-
-@pytest.fixture
-async def async_redis(redis_server: Database) -> AsyncIterator[redis.asyncio.Redis]:
-    """An async client of `redis_server`."""
-    async with redis_server.async_client() as client:
         yield client
 
 

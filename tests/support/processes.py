@@ -19,8 +19,8 @@ from tests.support.ledger import KILLED, READY, Ledger, read_process
 ROOT = Path(__file__).parents[2]
 
 URL = "TEST_REDIS_URL"
-LEDGER = "SIDELONG_TEST_LEDGER"
-SETTINGS = "SIDELONG_TEST_SETTINGS"
+LEDGER = "TEST_LEDGER"
+SETTINGS = "TEST_SETTINGS"
 """What `worker_app` reads: where Redis and the ledger are, and fields of `Config` as a JSON object."""
 
 

@@ -15,7 +15,6 @@ from typing import Literal, Self
 
 import pytest
 import redis
-import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -62,10 +61,6 @@ class Database:
     def client(self) -> redis.Redis:
         """Return a blocking client that speaks bytes and never repeats a command; close it, or use `with`."""
         return redis.Redis.from_url(self.url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=30)
-
-    def async_client(self) -> redis.asyncio.Redis:
-        """Return an async client that speaks bytes; close it, or use `async with`."""
-        return redis.asyncio.Redis.from_url(self.url, protocol=2, socket_timeout=30)
 
 
 class RedisServer:
@@ -133,10 +128,6 @@ class RedisServer:
     def client(self) -> redis.Redis:
         """Return a blocking client for database 0."""
         return self.database().client()
-
-    def async_client(self) -> redis.asyncio.Redis:
-        """Return an async client for database 0."""
-        return self.database().async_client()
 
     def start(self) -> None:
         """Start the process and wait until it answers, its data loaded."""

@@ -13,8 +13,6 @@ from sidelong import Discard, JobClass, Kill, RetryIn, Sidelong
 from tests.integration.worker.site import Lines, Site
 from tests.support.eventually import eventually
 
-ERROR_KEYS = ("error_message", "error_class", "failed_at", "retry_count")
-
 
 class OddError(BaseException):
     """Derives from nothing that `except Exception` catches."""
