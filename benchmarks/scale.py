@@ -32,9 +32,9 @@ def load(client: redis.Redis, settings: Settings) -> None:
     client.slowlog_reset()
 
 
-def resident_mb() -> float:
-    """Return how much memory this process has."""
-    status = Path("/proc/self/status").read_text()
+def resident_mb(process: int | str = "self") -> float:
+    """Return how much memory this process has, or the one with this number."""
+    status = Path(f"/proc/{process}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 

@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -22,12 +21,6 @@ JOBS = 2_000_000
 SAMPLE = 150_000
 WARM_UP = 20_000
 LONG_US = 10_000
-
-
-def resident_mb(pid: int) -> float:
-    """Return how much memory a process has."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def often_noted(calls: list[scale.Call]) -> dict[bytes, list[int]]:
@@ -58,7 +51,7 @@ def test_a_worker_begins_on_two_million_jobs_in_bounded_memory_and_bounded_steps
 
             def has_done_the_sample() -> bool:
                 processed = int(client.get("stat:processed") or 0)
-                memory.append((processed, resident_mb(worker.pid)))
+                memory.append((processed, scale.resident_mb(worker.pid)))
                 return processed >= SAMPLE
 
             eventually_sync(has_done_the_sample, 60)
