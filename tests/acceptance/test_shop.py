@@ -86,7 +86,10 @@ def test_an_order_sent_twice_is_one_order(shop):
     assert_done_once(shop, orders)
 
 
-@pytest.mark.parametrize("fields", [{"email": "nobody"}, {"quantity": 0}, {"quantity": "many"}, {"item": None}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"email": "nobody"}, {"quantity": 0}, {"quantity": "many"}, {"parcels": None}, {"item": None}],
+)
 def test_an_order_that_cannot_be_is_refused_with_a_sentence(shop, fields):
     answer = shop.post(**fields)
 

@@ -43,7 +43,11 @@ async def home(request: Request) -> Response:
 
 async def place_order(request: Request) -> Response:
     """Take an order: first into the database, then, once it is committed, to the queue."""
-    draft = read_draft(await read_body(request))
+    try:
+        fields = await read_body(request)
+    except ValueError:
+        raise HTTPException(422, "Please send a form, or a JSON object.") from None
+    draft = read_draft(fields)
     try:
         order_id = await asyncio.to_thread(orders.place, draft)
     except orders.OutOfStock:
@@ -85,7 +89,7 @@ def read_draft(fields: dict[str, Any]) -> orders.Draft:
         )
     except KeyError as missing:
         raise HTTPException(422, f"Please fill in the field {missing.args[0]}.") from None
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         raise HTTPException(422, "Please give quantity and parcels as whole numbers.") from None
     if not 1 <= draft.quantity <= 100 or not 0 <= draft.parcels <= 100 or "@" not in draft.email:
         raise HTTPException(422, "Please give an e-mail address, and 1 to 100 pieces.")
