@@ -72,7 +72,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -
     return EffectiveSettings(config, ordered)
 
 
-def chosen(environ: Mapping[str, str] = os.environ) -> tuple[str, Path | None]:
+def environment_and_file(environ: Mapping[str, str] = os.environ) -> tuple[str, Path | None]:
     """Return the name of the environment, and the settings file, None where there is none.
 
     Raises:

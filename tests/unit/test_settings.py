@@ -3,7 +3,7 @@ import pytest
 from sidelong import Capsule, ConfigurationError, Sidelong
 from sidelong.core.config import Config
 from sidelong.errors import SettingSourceError
-from sidelong.settings import chosen, log_format, misspelt_variables, prefer, resolve
+from sidelong.settings import environment_and_file, log_format, misspelt_variables, prefer, resolve
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_code_beats_the_environment_which_beats_the_file_which_beats_the_default
 
     assert (settings.config.concurrency, settings.config.timeout, settings.config.max_retries) == (100, 20, 3)
     assert settings.config.crash_limit == 3
-    assert chosen(environ) == ("development", here / "sidelong.toml")
+    assert environment_and_file(environ) == ("development", here / "sidelong.toml")
     assert {name: settings.sources[name] for name in ("concurrency", "timeout", "max_retries", "crash_limit")} == {
         "concurrency": "code",
         "timeout": "SIDELONG_TIMEOUT",
@@ -283,7 +283,11 @@ def test_the_section_of_the_environment_is_laid_over_the_rest(here, environ, nam
 
     settings = resolve({}, environ)
 
-    assert (chosen(environ)[0], settings.config.concurrency, settings.config.timeout) == (name, concurrency, 3)
+    assert (environment_and_file(environ)[0], settings.config.concurrency, settings.config.timeout) == (
+        name,
+        concurrency,
+        3,
+    )
     assert settings.sources["concurrency"] == (
         "sidelong.toml" if concurrency == 1 else "sidelong.toml [env.production]"
     )

@@ -13,7 +13,7 @@ from sidelong.cli.run import RunOptions
 from sidelong.core.config import Capsule, Config
 from sidelong.core.redaction import redacted
 from sidelong.errors import ConfigurationError
-from sidelong.settings import CODE, chosen, misspelt_variables, prefer
+from sidelong.settings import CODE, environment_and_file, misspelt_variables, prefer
 
 _FLAGS: Final = {
     "redis_url": "--redis",
@@ -38,7 +38,7 @@ def show_config(options: RunOptions, *, as_json: bool) -> ExitStatus:
         prefer(file=options.config_file, environment=options.environment)
         app = load_app(options.target) if options.target else Sidelong()
         config, sources = _with_flags(app, options)
-        environment, file = chosen()
+        environment, file = environment_and_file()
     except (TargetError, ConfigurationError) as error:
         if isinstance(error, FailedImportError):
             sys.stderr.write(error.traceback)

@@ -18,7 +18,7 @@ from sidelong.core.config import Settings
 from sidelong.core.logs.repeats import REPEATS
 from sidelong.core.queue_names import parse_queues
 from sidelong.errors import ConfigurationError, StoreError
-from sidelong.settings import chosen, log_format, misspelt_variables, prefer
+from sidelong.settings import environment_and_file, log_format, misspelt_variables, prefer
 from sidelong.worker.worker import Worker
 
 logger = logging.getLogger("sidelong.cli")
@@ -97,7 +97,7 @@ def run(options: RunOptions) -> int:
 
 
 def _log_settings_file() -> None:
-    environment, file = chosen()
+    environment, file = environment_and_file()
     if file is not None:
         logger.info("Settings from %s, environment %s", file, environment)
 
