@@ -64,6 +64,7 @@ class Retries:
     async def _decision(
         self, delivery: Delivery, item: dict[str, Any], job: AnyJob | None, error: BaseException
     ) -> Retry | Discard | Kill:
+        """Record the failure in the payload, and return what becomes of the job."""
         allowed = self._retries_allowed(item, job)
         if isinstance(error, Discard) or allowed is None:
             return Discard()
