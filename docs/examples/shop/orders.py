@@ -52,6 +52,10 @@ _COLUMNS = """
     charge, mail, parcel, number AS invoice
     FROM orders JOIN stock USING (item) LEFT JOIN invoices ON order_id = orders.id
 """
+_COMPLETE = """
+    UPDATE orders SET state = 'complete', note = ''
+    WHERE id = ? AND state = 'pending' AND charge IS NOT NULL AND mail IS NOT NULL AND parcel IS NOT NULL
+"""
 
 
 def place(draft: Draft) -> int:
@@ -182,12 +186,6 @@ def note_delay(order_id: int, jid: str) -> None:
     with transaction() as db:
         db.execute("UPDATE orders SET note = 'Delayed: we are looking into it' WHERE id = ?", (order_id,))
         db.execute("UPDATE orders SET mail_job = NULL WHERE id = ? AND mail_job = ?", (order_id, jid))
-
-
-_COMPLETE = """
-    UPDATE orders SET state = 'complete', note = ''
-    WHERE id = ? AND state = 'pending' AND charge IS NOT NULL AND mail IS NOT NULL AND parcel IS NOT NULL
-"""
 
 
 # Invoices.
