@@ -5,6 +5,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator
+from inspect import unwrap
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -75,7 +76,8 @@ def load_job(target: str, app: Sidelong | None = None) -> tuple[Sidelong, Job[..
     if not isinstance(value, Job):
         raise TargetError(f"{target!r} is not a job but a {type(value).__name__}: decorate it with @app.job.")
     for owner in [app] if app is not None else _loaded_apps():
-        if value.name in owner.registry:
+        # Another app may have another job of this name.
+        if value.name in owner.registry and unwrap(owner.registry.get(value.name)) is unwrap(value):
             return owner, value
     raise TargetError(f"The app that {target!r} belongs to is not to be found: name it as in --app module:attr.")
 
@@ -214,5 +216,8 @@ def _others(module: ModuleType) -> str:
     return f"; its Sidelong apps: {names}" if names else ""
 
 
-def _apps(module: ModuleType) -> dict[str, Sidelong]:
-    return {name: value for name, value in list(vars(module).items()) if isinstance(value, Sidelong)}
+def _apps(module: ModuleType | None) -> dict[str, Sidelong]:
+    # None stands for a module that must not be imported, and anything for one that libraries have put there.
+    members = list(getattr(module, "__dict__", {}).items())
+    # isinstance() would wake the lazy objects of others, such as Django's settings.
+    return {name: value for name, value in members if issubclass(type(value), Sidelong)}

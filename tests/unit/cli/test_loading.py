@@ -218,6 +218,25 @@ def test_a_job_of_another_app_is_refused(project):
         load_job("job_app:greet", Sidelong("redis://nowhere"))
 
 
+def test_a_job_whose_name_two_apps_use_is_found_with_its_own(project):
+    project("first_app.py", APP + '@app.job(name="Send")\nasync def send(): ...\n')
+    project("second_app.py", "import first_app\n" + APP + '@app.job(name="Send")\nasync def send(): ...\n')
+
+    app, _ = load_job("second_app:send")
+
+    assert app is load_app("second_app")
+
+
+def test_what_else_is_loaded_is_left_alone(project, monkeypatch):
+    lazy = "class Lazy:\n    __class__ = property(lambda self: 1 / 0)\n\nlazy = Lazy()\n"
+    project("lazy_app.py", lazy + JOBS)
+    monkeypatch.setitem(sys.modules, "blocked", None)
+
+    app, _ = load_job("lazy_app:greet")
+
+    assert app is load_app("lazy_app")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
