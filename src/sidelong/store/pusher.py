@@ -164,4 +164,6 @@ def _error_of(pushes: Sequence[Push], troubles: dict[int, Refused | ReplyLost | 
             uncertain,
             stored,
         )
-    return NotEnqueued(f"nothing was stored: {first}", [push.jid for push in mine], stored)
+    is_full = isinstance(first, Refused) and first.code == "OOM"
+    advice = "; give Redis more memory, or let workers drain the queues" if is_full else ""
+    return NotEnqueued(f"nothing was stored: {str(first).rstrip('.')}{advice}", [push.jid for push in mine], stored)

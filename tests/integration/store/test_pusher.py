@@ -133,7 +133,7 @@ async def test_at_full_memory_nothing_is_stored_and_it_says_so(own_redis, new_st
     with own_redis.client() as client:
         client.config_set("maxmemory", "1")
 
-        with pytest.raises(NotEnqueued, match="OOM") as caught:
+        with pytest.raises(NotEnqueued, match=r"OOM.*; give Redis more memory") as caught:
             await pusher.push([push_of(1), push_of(2, at=4e9)])
 
         assert caught.value.jids == ("jid1", "jid2")
