@@ -124,6 +124,8 @@ class Sentinels:
         known: Address | None = None
         while True:
             try:
+                # A look-up is a thread of the pool that jobs use, and cannot be cancelled: one at a time is enough.
+                await asyncio.get_running_loop().getaddrinfo(*host)
                 async with asyncio.timeout(self._answer_within):
                     session = await self._open(host)
                 with session:

@@ -1,6 +1,8 @@
 """Which sentinel is asked, what is believed, and when a master is left."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -163,3 +165,29 @@ async def test_asks_no_more_once_the_last_connection_is_closed(own_redis, sentin
 
 def watches() -> list[asyncio.Task[object]]:
     return [task for task in asyncio.all_tasks() if task.get_name() == "sidelong-sentinel" and not task.done()]
+
+
+async def test_looks_up_the_name_of_a_lost_sentinel_once_at_a_time(own_redis, sentinels, new_link, monkeypatch):
+    (lost, well), url = await sentinels(own_redis, own_redis)
+    link = new_link(url.replace(f"127.0.0.1:{lost.port}", f"localhost:{lost.port}"))
+    await link.call("PING")
+    await eventually(lambda: lost.open and well.open, 5)
+    answered = threading.Event()
+    look_ups = []
+
+    def look_up(host, *args, **kwargs):
+        if host == "localhost":
+            look_ups.append(host)
+            answered.wait(30)
+        return real(host, *args, **kwargs)
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    lost.is_silent = True
+    await eventually(lambda: look_ups, 10)
+    asked = well.asked
+    await eventually(lambda: well.asked >= asked + 5, 15)
+
+    assert len(look_ups) == 1
+    answered.set()
+    await link.close()
