@@ -86,7 +86,11 @@ def test_a_worker_killed_at_any_point_loses_nothing(
     assert {pid for jid in history.ended_twice() for pid in history.ends[jid][:-1]} <= may_end_twice
     for death in history.named(FAILPOINT):
         took = recovery_seconds(history, death.ns, held[death.pid], death.pid)
-        assert bool(took) is (death.extra != "before_first_beat")
+        if death.extra == "before_first_beat":
+            assert took == []
+        elif death.extra != "inside_settle":
+            # That one Redis may have settled, with no other at hand to take.
+            assert took
         print(f"{death.extra}: {len(took)} jobs, recovered within {max(took, default=0):.1f} s")
         assert max(took, default=0) <= RECOVERED_WITHIN
 

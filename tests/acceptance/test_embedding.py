@@ -60,6 +60,8 @@ async def greet(name: str) -> None:
 
 async def main():
     done = asyncio.Event()
+    # A slow machine is no news.
+    asyncio.get_running_loop().slow_callback_duration = 60
 
     @app.server_middleware
     async def watch(job, call_next):

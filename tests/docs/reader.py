@@ -214,7 +214,11 @@ class Reader:
         with self._database.client() as client:
             # A server answers once its lifespan has begun; a worker is there once Redis knows it.
             begun = client.scard("processes") > 0 or all(service.is_server for service in self._services)
-            return begun and not any(map(client.keys, _WAITING_KEYS))
+            # At one moment: a job on its way from one key to another is in one of them.
+            together = client.pipeline(transaction=True)
+            for pattern in _WAITING_KEYS:
+                together.keys(pattern)
+            return begun and not any(together.execute())
 
     def _logs(self) -> str:
         return "".join(f"\n{service.command}:\n{service.log.read_text()}" for service in self._services)

@@ -119,9 +119,14 @@ class Fetcher:
 
     async def stand(self) -> None:
         """Keep one wait parked per queue whenever `park` allows it, until `end`."""
-        async with anyio.create_task_group() as group:
-            for place in range(len(self._parks)):
-                group.start_soon(self._stand_at, place)
+        try:
+            async with anyio.create_task_group() as group:
+                for place in range(len(self._parks)):
+                    group.start_soon(self._stand_at, place)
+        finally:
+            if self._unparking is not None:
+                # Nobody is left to be brought home, and asking would open a connection that is given back by now.
+                self._unparking.cancel()
 
     def park(self) -> None:
         """Allow parking: there are free slots and nothing at hand."""
