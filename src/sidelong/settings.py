@@ -111,18 +111,29 @@ def prefer(
         environ[ENVIRONMENT_VARIABLE] = environment
 
 
-def misspelt_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return variables that look like one of ours and are none, each with the one it looks like.
+def oversights(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return what looks misspelt, a sentence each: variables like one of ours, an environment like one of the file.
 
-    Others that begin as ours do are none of our business: Kubernetes makes such for a service called `sidelong`.
+    Other variables that begin as ours do are none of our business: Kubernetes makes such for a service called
+    `sidelong`. A file need not have a section for every environment.
+
+    Raises:
+        SettingSourceError: the file cannot be read.
     """
     known = {FILE_VARIABLE, ENVIRONMENT_VARIABLE, *map(_variable, SETTING_TYPES)}
-    found = {}
-    for name in environ:
-        if name.startswith(_PREFIX) and name not in known:
-            for alike in difflib.get_close_matches(name, known, n=1, cutoff=_LEAST_LIKENESS):
-                found[name] = alike
-    return found
+    strangers = [name for name in environ if name.startswith(_PREFIX) and name not in known]
+    sentences = [
+        f"the variable {name} says nothing; did you mean {alike}?"
+        for name in strangers
+        for alike in difflib.get_close_matches(name, known, n=1, cutoff=_LEAST_LIKENESS)
+    ]
+    outside = _Outside(environ)
+    if outside.file is not None and outside.environment not in outside.sections:
+        sentences += [
+            f"{_shown(outside.file)} has no section for the environment {outside.environment}; did you mean {alike}?"
+            for alike in difflib.get_close_matches(outside.environment, outside.sections, n=1)
+        ]
+    return sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,15 @@ class _Outside:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.environment = environ.get(ENVIRONMENT_VARIABLE) or environ.get("APP_ENV") or DEFAULT_ENVIRONMENT
-        self.file, self._file_settings = _read_file(environ, self.environment)
+        self.file, content = _settings_file(environ)
+        environments = content.get("env")
+        self.sections = sorted(environments) if isinstance(environments, dict) else []
+        self._file_settings: dict[str, Written] = {}
+        if self.file is not None:
+            section = _PROJECT_TABLE if self.file.name == _PROJECT_FILE else ""
+            self._file_settings = read_tables(
+                content, file=_shown(self.file), section=section, environment=self.environment
+            )
 
     def find(self, name: str) -> Written | None:
         """Return a setting as it is written, the environment first; an empty variable counts as unset."""
@@ -204,16 +223,15 @@ def _outside_names(message: str, sources: Mapping[str, str]) -> Iterator[str]:
             yield source
 
 
-def _read_file(environ: Mapping[str, str], environment: str) -> tuple[Path | None, dict[str, Written]]:
-    """Return the settings file and what it says; None and nothing where there is no file."""
+def _settings_file(environ: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
+    """Return the settings file and its table of settings; None and nothing where there is no file."""
     named = environ.get(FILE_VARIABLE)
     if named and not Path(named).is_file():
         raise SettingSourceError(f"{FILE_VARIABLE} names {named}, which is no file")
     for path in [Path(named)] if named else _places():
         content = _parse(path)
         if content is not None:
-            section = _PROJECT_TABLE if path.name == _PROJECT_FILE else ""
-            return path, read_tables(content, file=_shown(path), section=section, environment=environment)
+            return path, content
         if named:
             raise SettingSourceError(f"{FILE_VARIABLE} names {named}, which has no [{_PROJECT_TABLE}]")
     return None, {}

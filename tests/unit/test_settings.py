@@ -3,7 +3,7 @@ import pytest
 from sidelong import Capsule, ConfigurationError, Sidelong
 from sidelong.core.config import Config
 from sidelong.errors import SettingSourceError
-from sidelong.settings import environment_and_file, log_format, misspelt_variables, prefer, resolve
+from sidelong.settings import environment_and_file, log_format, oversights, prefer, resolve
 
 
 @pytest.fixture
@@ -390,7 +390,7 @@ def test_a_directory_that_is_gone_has_neither_file_nor_name(tmp_path, monkeypatc
     assert config_of({}) == Config()
 
 
-def test_misspelt_variables_are_found_and_strangers_left_alone():
+def test_misspelt_variables_are_found_and_strangers_left_alone(here):
     environ = {
         "SIDELONG_CONCURENCY": "5",
         "SIDELONG_CONCURRENCY": "5",
@@ -399,7 +399,18 @@ def test_misspelt_variables_are_found_and_strangers_left_alone():
         "SIDELONG_PORT_6379_TCP": "tcp://10.0.0.1:6379",
     }
 
-    assert misspelt_variables(environ) == {"SIDELONG_CONCURENCY": "SIDELONG_CONCURRENCY"}
+    assert oversights(environ) == ["the variable SIDELONG_CONCURENCY says nothing; did you mean SIDELONG_CONCURRENCY?"]
+
+
+def test_a_misspelt_environment_is_found_and_one_without_a_section_left_alone(here):
+    (here / "sidelong.toml").write_text("[env.production]\nconcurrency = 5\n")
+
+    assert oversights({"SIDELONG_ENV": "prodction"}) == [
+        "sidelong.toml has no section for the environment prodction; did you mean production?"
+    ]
+    assert oversights({"SIDELONG_ENV": "staging"}) == []
+    assert oversights({"SIDELONG_ENV": "production"}) == []
+    assert oversights({}) == []
 
 
 def test_the_format_of_the_log_is_known_before_there_is_an_application(here):

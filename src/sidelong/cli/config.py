@@ -13,7 +13,7 @@ from sidelong.cli.run import RunOptions
 from sidelong.core.config import Capsule, Config
 from sidelong.core.redaction import redacted
 from sidelong.errors import ConfigurationError
-from sidelong.settings import CODE, environment_and_file, misspelt_variables, prefer
+from sidelong.settings import CODE, environment_and_file, oversights, prefer
 
 _FLAGS: Final = {
     "redis_url": "--redis",
@@ -44,8 +44,8 @@ def show_config(options: RunOptions, *, as_json: bool) -> ExitStatus:
             sys.stderr.write(error.traceback)
         sys.stderr.write(f"sidelong: {error}\n")
         return ExitStatus.FAILED if isinstance(error, FailedImportError) else ExitStatus.MISUSED
-    for name, meant in misspelt_variables().items():
-        sys.stderr.write(f"sidelong: the variable {name} says nothing; did you mean {meant}?\n")
+    for sentence in oversights():
+        sys.stderr.write(f"sidelong: {sentence}\n")
     values = {each.name: _plain(each.name, getattr(config, each.name)) for each in fields(Config)}
     if sources["redis_url"] == CODE:
         # Code may have given a client: what it connects to is not in the settings.

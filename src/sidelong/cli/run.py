@@ -18,7 +18,7 @@ from sidelong.core.config import Settings
 from sidelong.core.logs.repeats import REPEATS
 from sidelong.core.queue_names import parse_queues
 from sidelong.errors import ConfigurationError, StoreError
-from sidelong.settings import environment_and_file, log_format, misspelt_variables, prefer
+from sidelong.settings import environment_and_file, log_format, oversights, prefer
 from sidelong.worker.worker import Worker
 
 logger = logging.getLogger("sidelong.cli")
@@ -77,7 +77,8 @@ def run(options: RunOptions) -> int:
             app.use_redis(options.redis)
         worker = app.worker(**options.settings())
         use_log_format(worker.config.log_format)
-        _warn_of_misspelt_variables()
+        for sentence in oversights():
+            logger.warning("Settings: %s", sentence)
         log_banner(app, worker, options.target)
         _log_settings_file()
         _serve(worker, signals)
@@ -100,11 +101,6 @@ def _log_settings_file() -> None:
     environment, file = environment_and_file()
     if file is not None:
         logger.info("Settings from %s, environment %s", file, environment)
-
-
-def _warn_of_misspelt_variables() -> None:
-    for name, meant in misspelt_variables().items():
-        logger.warning("The variable %s says nothing; did you mean %s?", name, meant)
 
 
 def _serve(worker: Worker, signals: Signals) -> None:

@@ -51,7 +51,7 @@ class Outage:
         self._is_told = True
         self._told_at = now
         trouble = "refuses" if self._is_refusal else "is out of reach"
-        logger.error("Redis %s; running jobs go on, and nothing is lost: %s", trouble, error)
+        logger.error("Redis %s; running jobs go on, and are settled once it answers: %s", trouble, error)
 
     def ends(self) -> None:
         """Take note that a call that writes succeeded."""

@@ -40,7 +40,7 @@ def test_says_once_that_redis_went_and_once_that_it_is_back(time, lines):
     assert not outage.is_on
     assert back == [True]
     assert lines() == [
-        "Redis is out of reach; running jobs go on, and nothing is lost: connection refused",
+        "Redis is out of reach; running jobs go on, and are settled once it answers: connection refused",
         "Redis at host:6379 answers again after 12.5 s",
     ]
 
