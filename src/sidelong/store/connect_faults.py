@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from sidelong.errors import ConfigurationError, Refused, StoreError
 
+NO_PROTOCOL = "it sent what is not the protocol of Redis"
 _HAS_EXPIRED = 10
 _NOT_YET_VALID = 9
 _OTHER_NAME = (62, 64)
@@ -77,6 +78,8 @@ def hung_up(error: Exception, refusal: Refused | None, *, has_tls: bool) -> str:
         return "it asks for a client certificate; name one with ssl_certfile and ssl_keyfile in the URL"
     if has_tls and ("UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason):
         return "it does not trust the client certificate; name one in ssl_certfile that its authority has signed"
+    if NO_PROTOCOL in reason:
+        return "what answers there is not Redis; see whether host and port are right"
     advice = "" if has_tls else "; if it expects TLS, use rediss://"
     return f"it hung up during the handshake: {reason}{advice}"
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol, cast
 import hiredis
 
 from sidelong.errors import Refused, ReplyLost, StoreError, Unavailable
-from sidelong.store.connect_faults import hung_up, refused
+from sidelong.store.connect_faults import NO_PROTOCOL, hung_up, refused
 from sidelong.store.endpoint import Endpoint
 
 Word = str | bytes | int | float
@@ -306,7 +306,7 @@ class _Wire(asyncio.Protocol):
                 if not future.done():
                     future.set_result(reply)
         except StoreError as error:
-            self.abort(f"it sent what is not its protocol ({error})")
+            self.abort(f"{NO_PROTOCOL} ({error})")
 
     def eof_received(self) -> None:
         """Take the end for what it is at once: `connection_lost` comes a turn of the loop later."""
