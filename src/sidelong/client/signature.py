@@ -67,7 +67,8 @@ class Signature:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{self._name}: {error}") from None
+            names = ", ".join(self._signature.parameters) or "no arguments"
+            raise TypeError(f"{self._name}: {error}; it takes {names}") from None
         values: list[Any] = []
         given = 0
         for name, parameter in self._signature.parameters.items():
