@@ -88,13 +88,47 @@ def test_an_order_sent_twice_is_one_order(shop):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"email": "nobody"}, {"quantity": 0}, {"quantity": "many"}, {"parcels": None}, {"item": None}],
+    [
+        {"email": "nobody"},
+        {"email": "ada\ud800@example.org"},
+        {"quantity": 0},
+        {"quantity": "many"},
+        {"parcels": None},
+        {"item": None},
+    ],
 )
 def test_an_order_that_cannot_be_is_refused_with_a_sentence(shop, fields):
     answer = shop.post(**fields)
 
     assert answer.status_code in (409, 422)
     assert answer.json()["error"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        (f"orders/{2**64}", "There is no such order."),
+        ("orders/" + "9" * 5000, "There is no such order."),
+        ("progress?after=x", "Please give the number of an order as after."),
+        (f"progress?after={2**64}", "Please give the number of an order as after."),
+    ],
+)
+def test_a_number_that_no_order_can_have_is_refused_with_a_sentence(shop, path, sentence):
+    assert sentence in shop.page(path)
+
+
+def test_the_page_of_an_order_without_progress_loads_itself_ever_more_rarely(shop):
+    shop.switch("payments", "throttle")
+    order = shop.order()
+
+    young = shop.page(f"orders/{order}")
+    shop.grow_old(order, 3600)
+    old = shop.page(f"orders/{order}")
+
+    assert 'http-equiv="refresh" content="1"' in young
+    assert 'http-equiv="refresh" content="60"' in old
+    shop.switch("payments", "ok")
+    shop.wait_until("complete", [order])
 
 
 @pytest.mark.parametrize("service", SERVICES)

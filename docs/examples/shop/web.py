@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from starlette.routing import Route
 
 from shop import check, orders, partners
 from shop.app import app
-from shop.forms import is_json, read_body
+from shop.forms import is_json, read_body, read_number
 from shop.handover import hand_over
 from shop.pages import page
 
@@ -46,7 +47,7 @@ async def place_order(request: Request) -> Response:
     try:
         fields = await read_body(request)
     except ValueError:
-        raise HTTPException(422, "Please send a form, or a JSON object.") from None
+        raise HTTPException(422, "Please send a form, or a JSON object, in valid Unicode.") from None
     draft = read_draft(fields)
     try:
         order_id = await asyncio.to_thread(orders.place, draft)
@@ -59,17 +60,24 @@ async def place_order(request: Request) -> Response:
 
 
 async def show_order(request: Request) -> Response:
-    """Show one order; while it is pending, the page loads itself again."""
+    """Show one order; while it is pending, the page loads itself again, ever more rarely as the order grows old."""
     try:
-        order = await asyncio.to_thread(orders.find, request.path_params["order_id"])
-    except orders.NoSuchOrder:
+        order = await asyncio.to_thread(orders.find, read_number(request.path_params["order_id"]))
+    except (ValueError, orders.NoSuchOrder):
         raise HTTPException(404, "There is no such order.") from None
-    return JSONResponse(asdict(order)) if is_json(request) else page(request, "order.html", order=order)
+    if is_json(request):
+        return JSONResponse(asdict(order))
+    age = time.time() - order.created_at
+    return page(request, "order.html", order=order, refresh=int(min(max(age / 10, 1), 60)))
 
 
 async def progress(request: Request) -> Response:
     """Return how many orders are in each state; `?after=7` leaves out those up to number 7."""
-    return JSONResponse(await asyncio.to_thread(orders.count_by_state, int(request.query_params.get("after", 0))))
+    try:
+        after = read_number(request.query_params.get("after", "0"))
+    except ValueError:
+        raise HTTPException(422, "Please give the number of an order as after.") from None
+    return JSONResponse(await asyncio.to_thread(orders.count_by_state, after))
 
 
 def read_draft(fields: dict[str, Any]) -> orders.Draft:
@@ -117,7 +125,7 @@ api = Starlette(
     routes=[
         Route("/", home),
         Route("/orders", place_order, methods=["POST"]),
-        Route("/orders/{order_id:int}", show_order),
+        Route("/orders/{order_id}", show_order),
         Route("/progress", progress),
     ],
     exception_handlers={HTTPException: refuse},
