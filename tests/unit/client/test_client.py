@@ -100,7 +100,7 @@ async def test_enqueue_by_name_binds_the_arguments_of_a_job_that_is_registered(a
 
     with pytest.raises(TypeError, match="Mail: missing a required argument: 'user_id'"):
         await app.enqueue("Mail")
-    with pytest.raises(TypeError, match="Mail: too many positional arguments; it takes user_id$"):
+    with pytest.raises(TypeError, match=r"Mail: too many positional arguments; it takes user_id$"):
         await app.enqueue(mail, 1, 2)
 
     assert pusher.pushes == []
