@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from sidelong import Sidelong
-from sidelong.core.clock import SystemClock
 from sidelong.core.config import Config
 from sidelong.store.store import Store
 from tests.support import seeding
+from tests.support.clocks import SkewedClock
 from tests.support.eventually import eventually, eventually_sync
 from tests.support.jobs import build_app
 from tests.support.ledger import START, Ledger
@@ -128,13 +128,3 @@ async def test_the_clock_of_a_worker_does_not_matter(
 
     assert min(late) > -CLOCKS_DIFFER
     assert max(late) < 0.75
-
-
-class SkewedClock(SystemClock):
-    """The clock of a machine that is wrong about the time of day."""
-
-    def __init__(self, skew: float) -> None:
-        self._skew = skew
-
-    def now(self) -> float:
-        return super().now() + self._skew

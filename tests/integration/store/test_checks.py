@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sidelong.core.clock import SystemClock
 from sidelong.core.config import Config
 from sidelong.errors import StoreError
 from sidelong.store.store import Store
+from tests.support.clocks import SkewedClock
 from tests.support.proxy import Proxy
 from tests.support.redis_server import Database, RedisServer
 from tests.support.resp import Splitter, words
@@ -141,14 +141,6 @@ async def telling(**facts: str) -> AsyncIterator[str]:
 async def test_a_server_that_cannot_do_is_refused(facts: dict[str, str], told: str) -> None:
     async with telling(**facts) as url:
         assert told in await complaint(url)
-
-
-class SkewedClock(SystemClock):
-    def __init__(self, ahead: float) -> None:
-        self._ahead = ahead
-
-    def now(self) -> float:
-        return super().now() + self._ahead
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,9 @@ from sidelong.core.config import Config
 from sidelong.errors import Refused, Unavailable
 from sidelong.worker.lost_owners import LostOwners
 from sidelong.worker.stop import StopFlag
+from tests.support.clocks import ManualClock
 
 CONFIG = Config(recovery_grace=15.0, lease_ttl=20.0)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def monotonic(self) -> float:
-        return self.seconds
 
 
 class KeySpace:
@@ -36,7 +26,7 @@ class KeySpace:
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock()
 
 
 @pytest.fixture

@@ -9,22 +9,12 @@ from sidelong.store.processes import Salvage, Sighting
 from sidelong.worker.outage import Outage
 from sidelong.worker.recovery import Recovery
 from sidelong.worker.stop import StopFlag
+from tests.support.clocks import ManualClock
 
 OBSERVER = "host:1:aaaaaaaaaaaa"
 DEAD = "host:2:bbbbbbbbbbbb"
 CONFIG = Config(recovery_grace=15.0, lease_ttl=20.0, recovery_interval=5.0)
 WRONG_TYPE = Refused("WRONGTYPE Operation against a key holding the wrong kind of value")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def monotonic(self) -> float:
-        return self.seconds
 
 
 class Deads:
@@ -71,7 +61,7 @@ def _readable(entries: list[bytes] | Refused) -> list[bytes]:
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return ManualClock()
 
 
 @pytest.fixture

@@ -12,16 +12,9 @@ from sidelong.core.lifecycle import Hooks
 from sidelong.core.outcome import Dead, Retry, RetryIn
 from sidelong.errors import UnknownJobError
 from sidelong.worker.retries import Retries, encode_backtrace
+from tests.support.clocks import ManualClock
 
 NOW = 1_795_217_165.25
-
-
-class Clock:
-    def now(self):
-        return NOW
-
-    def monotonic(self):
-        return 0.0
 
 
 def raised(error):
@@ -36,7 +29,7 @@ async def outcome_of(error, **fields):
     delivery = Delivery(json.dumps(item).encode(), 0, "default")
     hooks = Hooks()
     hooks.error_handlers.clear()
-    retries = Retries(Config(redis_url="memory://"), Clock(), hooks, Random(1))
+    retries = Retries(Config(redis_url="memory://"), ManualClock(NOW), hooks, Random(1))
     return await retries.outcome(delivery, None, raised(error))
 
 
