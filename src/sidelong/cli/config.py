@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from sidelong.app import Sidelong
 from sidelong.cli.exit_status import ExitStatus
-from sidelong.cli.loading import FailedImportError, TargetError, load_app
+from sidelong.cli.failures import tell_failure
+from sidelong.cli.loading import TargetError, load_app
 from sidelong.cli.run import RunOptions
 from sidelong.core.config import Capsule, Config
 from sidelong.core.redaction import redacted
@@ -40,10 +41,7 @@ def show_config(options: RunOptions, *, as_json: bool) -> ExitStatus:
         config, sources = _with_flags(app, options)
         environment, file = environment_and_file()
     except (TargetError, ConfigurationError) as error:
-        if isinstance(error, FailedImportError):
-            sys.stderr.write(error.traceback)
-        sys.stderr.write(f"sidelong: {error}\n")
-        return ExitStatus.FAILED if isinstance(error, FailedImportError) else ExitStatus.MISUSED
+        return tell_failure(error)
     for sentence in oversights():
         sys.stderr.write(f"sidelong: {sentence}\n")
     values = {each.name: _plain(each.name, getattr(config, each.name)) for each in fields(Config)}

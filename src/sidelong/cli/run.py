@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sidelong.cli.banner import log_banner
 from sidelong.cli.exit_status import ExitStatus
-from sidelong.cli.loading import FailedImportError, TargetError, load_app
+from sidelong.cli.failures import tell_failure
+from sidelong.cli.loading import TargetError, load_app
 from sidelong.cli.logs import configure_logging, use_log_format
 from sidelong.cli.signals import Signals
 from sidelong.core.config import Settings
@@ -86,11 +87,7 @@ def run(options: RunOptions) -> int:
         if signals.stop_requested:
             # Asked to stop while it started: what failed then is of no interest.
             return ExitStatus.DONE
-        if isinstance(error, FailedImportError):
-            sys.stderr.write(error.traceback)
-        sys.stderr.write(f"sidelong: {error}\n")
-        # What has to be mended first is not worth a restart: a supervisor can tell by the status.
-        return ExitStatus.FAILED if isinstance(error, FailedImportError | StoreError) else ExitStatus.MISUSED
+        return tell_failure(error)
     if stuck := worker.stuck_threads():
         _leave(f"Jobs that do not end are left behind: {', '.join(stuck)}")
     logger.info("Stopped")
