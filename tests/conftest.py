@@ -14,7 +14,8 @@ from sidelong.core.logs.repeats import REPEATS
 from tests.support import keys
 from tests.support.ledger import Ledger
 from tests.support.proxy import Proxy
-from tests.support.redis_server import Database, RedisServer, require_server
+from tests.support.redis_server import Database, RedisServer
+from tests.support.server_required import require_server
 
 _NEEDS_SERVER = frozenset({"redis_server", "own_redis", "start_redis"})
 _FAILED = pytest.StashKey[bool]()

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.redis_server import require_server
+from tests.support.server_required import require_server
 
 CHECKOUT = Path(__file__).parents[2]
 

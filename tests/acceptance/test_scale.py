@@ -15,7 +15,8 @@ from tests.acceptance.test_benchmarks import run_benchmarks
 from tests.support.eventually import eventually_sync
 from tests.support.ledger import Ledger
 from tests.support.processes import WorkerOptions, WorkerProcess
-from tests.support.redis_server import RedisServer, require_server
+from tests.support.redis_server import RedisServer
+from tests.support.server_required import require_server
 
 JOBS = 2_000_000
 SAMPLE = 150_000

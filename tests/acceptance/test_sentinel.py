@@ -12,8 +12,9 @@ from tests.support import redis_state
 from tests.support.eventually import eventually, eventually_sync
 from tests.support.ledger import START, Ledger
 from tests.support.processes import Supervisor, WorkerOptions
-from tests.support.redis_server import RedisServer, require_server
+from tests.support.redis_server import RedisServer
 from tests.support.sentinel_trio import SentinelTrio, clients, role
+from tests.support.server_required import require_server
 
 RESUMES_WITHIN = 5.0
 """Seconds from the election until work goes on, as promised; deadlines leave three times that."""

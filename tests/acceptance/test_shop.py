@@ -5,7 +5,8 @@ import pytest
 
 from sidelong import Sidelong
 from tests.support.eventually import eventually_sync
-from tests.support.redis_server import RedisServer, require_server
+from tests.support.redis_server import RedisServer
+from tests.support.server_required import require_server
 from tests.support.shop import POOR_CARD, SERVICES, Shop
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 
 from tests.docs.pages import Block
-from tests.support.redis_server import free_port, require_server
+from tests.support.redis_server import free_port
+from tests.support.server_required import require_server
 
 _INSTRUCTIONS = {"FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "CMD", "ENTRYPOINT", "EXPOSE", "ARG", "STOPSIGNAL"}
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.support.redis_server import REQUIRED
+from tests.support.server_required import REQUIRED
 
 
 def answers(port: int) -> bool:

@@ -57,6 +57,8 @@ FAILPOINTS: Mapping[str, Seam] = {
     "mid_job": Seam("tests.support.jobs:midway", "before"),
     "after_job_before_settle": Seam("sidelong.worker.executor:Executor.execute", "after"),
     "inside_settle": Seam("sidelong.store.queues:CapsuleQueues.turn", "during", _settles),
+    "inside_promotion": Seam("sidelong.store.sets:TimedSets.move", "during"),
+    "after_declaring": Seam("sidelong.store.processes:Owners.bury", "after", _brought_a_job),
     "between_recovery_chunks": Seam("sidelong.store.processes:Owners.salvage", "after"),
     "while_handing_back": Seam("sidelong.store.queues:CapsuleQueues.turn", "during", _hands_back),
 }

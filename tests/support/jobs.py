@@ -9,7 +9,7 @@ import random
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,25 @@ from tests.support.ledger import END, FAIL, READY, START, Ledger
 _ledger: Ledger | None = None
 
 
-def build_app(url: str, ledger: Ledger | str, **settings: Any) -> Sidelong:
-    """Return an application with all jobs of this module; they write to `ledger` from now on.
+def build_app(
+    url: str,
+    ledger: Ledger | str,
+    jobs: Mapping[Callable[..., Any], Mapping[str, Any]] | None = None,
+    **settings: Any,
+) -> Sidelong:
+    """Return an application whose jobs write to `ledger` from now on.
 
     Args:
         url: where Redis is.
         ledger: or its directory.
+        jobs: functions with their options; those of this module if not given.
         settings: as `Sidelong` takes them; see `timings.TEST_TIMINGS`.
     """
     # Jobs are plain functions, and one process has one ledger.
     global _ledger
     written = _ledger = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     app = Sidelong(url, **settings)
-    for function, options in JOBS.items():
+    for function, options in (JOBS if jobs is None else jobs).items():
         app.job(name=function.__name__, **options)(function)
 
     @app.on("startup")
@@ -51,10 +57,11 @@ def job(app: Sidelong, function: Callable[..., Any]) -> Job[Any, Any]:
 
 @contextmanager
 def recorded() -> Iterator[str]:
-    """Write START now, and END or FAIL when the block is left; gives the running job's jid."""
+    """Write START with the attempt now, and END or FAIL when the block is left; gives the running job's jid."""
     assert _ledger is not None
-    jid = current_context().jid
-    _ledger.write(START, jid)
+    context = current_context()
+    jid = context.jid
+    _ledger.write(START, jid, f"attempt={context.attempt}")
     try:
         yield jid
     except BaseException as error:

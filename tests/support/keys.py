@@ -7,6 +7,8 @@ from typing import Protocol, cast
 
 import redis
 
+from tests.support.redis_state import State
+
 
 class DeclaredKey(Protocol):
     """One row of `sidelong.store.keys.CATALOGUE`.
@@ -40,6 +42,17 @@ def leaks(client: redis.Redis, declared: Iterable[DeclaredKey]) -> list[str]:
         remaining = client.pttl(key)
         kind = cast("bytes", client.type(key)).decode()
         if kind != "none" and (complaint := _complaint(name, kind, remaining, rows)):
+            lines.append(f"{name!r}: {complaint}")
+    return lines
+
+
+def undeclared(state: State, declared: Iterable[DeclaredKey]) -> list[str]:
+    """Return one line for each key of a dump that no row of `declared` allows."""
+    rows = tuple(declared)
+    lines = []
+    for name, entry in sorted(state.items()):
+        remaining = -1 if entry.ttl is None else int(entry.ttl * 1000)
+        if complaint := _complaint(name, entry.type, remaining, rows):
             lines.append(f"{name!r}: {complaint}")
     return lines
 

@@ -97,6 +97,30 @@ def read_process(directory: str | os.PathLike[str], pid: int) -> list[Event]:
     return list(_events_in(path)) if path.exists() else []
 
 
+class Tail:
+    """Reads what processes add to a ledger, without reading the rest again.
+
+    Args:
+        directory: of the ledger.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self._directory = Path(directory)
+        self._read: dict[Path, int] = {}
+
+    def more(self) -> list[Event]:
+        """Return the events since the last call, in order; at the first call all of them."""
+        events = []
+        for path in self._directory.glob("*.ledger"):
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                whole, _, _ = file.read().rpartition(b"\n")
+            if whole:
+                self._read[path] = self._read.get(path, 0) + len(whole) + 1
+                events += map(_event, whole.decode("utf-8", "replace").split("\n"))
+        return sorted(events)
+
+
 @dataclass
 class History:
     """The merged ledger, and the questions that decide a test.
@@ -192,8 +216,12 @@ def _events_in(path: Path) -> Iterator[Event]:
         if not line.endswith("\n"):
             # Being written this moment.
             return
-        ns, pid, name, jid, extra = line[:-1].split(" ", 4)
-        yield Event(int(ns), int(pid), name, "" if jid == "-" else jid, extra)
+        yield _event(line[:-1])
+
+
+def _event(line: str) -> Event:
+    ns, pid, name, jid, extra = line.split(" ", 4)
+    return Event(int(ns), int(pid), name, "" if jid == "-" else jid, extra)
 
 
 def _word(text: str) -> str:

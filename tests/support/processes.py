@@ -38,6 +38,8 @@ class WorkerOptions:
         overrides: single fields of `Config`.
         verbose: whether it logs at DEBUG.
         target: the application, as `sidelong run` takes it.
+        module: what the process runs; it understands the flags of `worker_main`.
+        extra: further flags for it.
     """
 
     redis: str
@@ -49,6 +51,8 @@ class WorkerOptions:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     verbose: bool = False
     target: str = "tests.support.worker_app:app"
+    module: str = "tests.support.worker_main"
+    extra: Sequence[str] = ()
 
     def arguments(self) -> list[str]:
         """Return them as flags of `worker_main`."""
@@ -60,6 +64,7 @@ class WorkerOptions:
             f"--settings={self.settings}",
             f"--target={self.target}",
             *[f"--set={name}={json.dumps(value)}" for name, value in self.overrides.items()],
+            *self.extra,
         ]
         if self.timeout is not None:
             flags.append(f"--timeout={self.timeout}")
@@ -80,13 +85,13 @@ class WorkerProcess:
         self.ledger = options.ledger
         self.ledger.directory.mkdir(parents=True, exist_ok=True)
         started_at = time.monotonic_ns()
-        self._log = self.ledger.directory / f"{started_at}.log"
-        with self._log.open("wb") as log:
+        self.log_file = self.ledger.directory / f"{started_at}.log"
+        with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
                     "-m",
-                    "tests.support.worker_main",
+                    options.module,
                     *options.arguments(),
                     *[f"--failpoint={spec}" for spec in failpoints],
                 ],
@@ -171,7 +176,7 @@ class WorkerProcess:
 
     def log(self) -> str:
         """Return what it has written to standard output and error."""
-        return self._log.read_text(errors="replace")
+        return self.log_file.read_text(errors="replace")
 
     def watch(self) -> int:
         """Wait without limit until it has ended, for the thread of a supervisor."""

@@ -1,7 +1,6 @@
 """A real `redis-server` of one's own: on a free port, in a directory of its own."""
 
 import atexit
-import os
 import random
 import shutil
 import signal
@@ -13,14 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 EXECUTABLE = "redis-server"
-REQUIRED = "SIDELONG_REQUIRE_SERVERS"
-"""Environment variable: `1` turns "skipped because the server is missing" into a failure."""
 
 _HOST = "127.0.0.1"
 # Below the range from which the system takes the ports of outgoing connections: none of those can take our
@@ -34,15 +30,6 @@ AppendOnly = Literal["no", "everysec", "always"]
 def is_installed() -> bool:
     """Tell whether there is a server to start."""
     return shutil.which(EXECUTABLE) is not None
-
-
-def require_server() -> None:
-    """Skip the running test, and say why, where no server is installed; fail it where one must be."""
-    if is_installed():
-        return
-    if os.environ.get(REQUIRED) == "1":
-        pytest.fail(f"{EXECUTABLE} is not on PATH, and {REQUIRED}=1 says that it must be", pytrace=False)
-    pytest.skip(f"{EXECUTABLE} is not on PATH")
 
 
 class Database:

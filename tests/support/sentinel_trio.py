@@ -119,6 +119,12 @@ class SentinelTrio:
         master = self.master
         return master is not old and role(master) == "master"
 
+    def is_whole(self) -> bool:
+        """Tell whether the master of the moment has both replicas, and all sentinels know of them."""
+        with suppress(redis.RedisError):
+            return self._replicas(self.master) == 2 and all(map(self._knows_all, self.sentinels))
+        return False
+
     def _prepare_failover(self, master: RedisServer) -> None:
         with master.client() as client:
             # A replica that joined a moment ago may still be catching up.

@@ -19,12 +19,8 @@ from tests.support.timings import TEST_TIMINGS
 
 def main(arguments: Sequence[str]) -> int:
     """Run the worker until it is stopped and return its exit status."""
-    options = _parse(arguments)
-    settings: dict[str, Any] = dict(TEST_TIMINGS) if options.settings == "test" else {}
-    settings |= dict(options.set)
-    os.environ[URL] = options.redis
-    os.environ[LEDGER] = options.ledger
-    os.environ[SETTINGS] = json.dumps(settings)
+    options = parse(arguments)
+    set_surroundings(options)
     for spec in options.failpoint:
         failpoints.arm(spec, Ledger(options.ledger))
 
@@ -42,7 +38,17 @@ def main(arguments: Sequence[str]) -> int:
     )
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def set_surroundings(options: argparse.Namespace) -> None:
+    """Tell the target where Redis and the ledger are, and its settings."""
+    settings: dict[str, Any] = dict(TEST_TIMINGS) if options.settings == "test" else {}
+    settings |= dict(options.set)
+    os.environ[URL] = options.redis
+    os.environ[LEDGER] = options.ledger
+    os.environ[SETTINGS] = json.dumps(settings)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="worker_main", description=__doc__)
     parser.add_argument("--redis", required=True, metavar="URL")
     parser.add_argument("--target", default="tests.support.worker_app:app")

@@ -3,8 +3,9 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from tests.support.keys import leaks
-from tests.support.redis_server import require_server
+from tests.support.keys import leaks, undeclared
+from tests.support.redis_state import dump
+from tests.support.server_required import require_server
 
 pytest_plugins = ["pytester"]
 
@@ -27,6 +28,7 @@ def test_declared_keys_are_no_leaks(redis_client: redis.Redis) -> None:
     redis_client.set("lease:old", 1)
 
     assert leaks(redis_client, ROWS) == []
+    assert undeclared(dump(redis_client), ROWS) == []
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,7 @@ def test_says_what_is_wrong_with_a_key(
 
     assert len(found) == 1
     assert complaint in found[0]
+    assert complaint in "".join(undeclared(dump(redis_client), ROWS))
 
 
 def test_a_test_that_leaks_fails(pytester: pytest.Pytester) -> None:

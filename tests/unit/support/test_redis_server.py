@@ -4,8 +4,8 @@ import time
 import pytest
 import redis
 
-from tests.support import redis_server as module
 from tests.support.redis_server import Database, RedisServer
+from tests.support.server_required import require_server
 
 
 def test_hands_out_an_empty_database_of_the_shared_server(redis_server: Database) -> None:
@@ -104,7 +104,7 @@ def test_a_paused_server_can_be_stopped(own_redis: RedisServer) -> None:
 
 
 def test_leaves_no_directory_and_no_process() -> None:
-    module.require_server()
+    require_server()
     with RedisServer(config={"hz": 20}) as server:
         pid, directory = server.pid, server.directory
         assert directory.is_dir()
@@ -112,19 +112,3 @@ def test_leaves_no_directory_and_no_process() -> None:
     assert not directory.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-
-
-def test_a_missing_server_skips_the_test_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv(module.REQUIRED, raising=False)
-
-    with pytest.raises(pytest.skip.Exception, match="redis-server is not on PATH"):
-        module.require_server()
-
-
-def test_a_missing_server_is_a_failure_where_servers_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv(module.REQUIRED, "1")
-
-    with pytest.raises(pytest.fail.Exception, match="redis-server is not on PATH"):
-        module.require_server()
