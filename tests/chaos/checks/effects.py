@@ -1,0 +1,58 @@
+"""I4: who has lost a job changes nothing any more, and nobody loses one for no reason."""
+
+from collections import defaultdict
+
+from tests.chaos.events import LOST, ORPHAN
+from tests.chaos.jobs_seen import Job, Mark
+from tests.chaos.seen import Seen
+from tests.chaos.spans import nanoseconds
+from tests.chaos.verdict import Verdict
+
+_LAST = frozenset({"done", "dropped", "dead", "bury"})
+
+
+def check_effects(seen: Seen, verdict: Verdict) -> None:
+    """See that each attempt was settled once, and who was told that a job was not his."""
+    for job in seen.jobs.values():
+        # What is no job has no name, and stands for many.
+        if job.jid and len(job.settles) > 1 and not seen.redis.is_forgetful:
+            _check_settles(seen, job, verdict)
+        for lost in job.losts:
+            _check_lost(seen, job, lost, verdict)
+    verdict.figures |= {"lost answers": seen.counts[LOST], "orphans": seen.counts[ORPHAN]}
+
+
+def _check_settles(seen: Seen, job: Job, verdict: Verdict) -> None:
+    last = [mark for mark in job.settles if mark.word in _LAST]
+    if len(last) > 1:
+        verdict.violate("I4", f"{job} was settled for good {len(last)} times: {_told(seen, last)}")
+        return
+    attempts: defaultdict[str, list[Mark]] = defaultdict(list)
+    for mark in job.settles:
+        run = job.run_of(mark.pid, mark.ns)
+        if run is not None and mark.word != "back":
+            attempts[run.attempt].append(mark)
+    for attempt, marks in attempts.items():
+        if len(marks) > 1:
+            text = f"attempt {attempt} of {job} was settled {len(marks)} times: {_told(seen, marks)}"
+            verdict.violate("I4", text)
+
+
+def _told(seen: Seen, marks: list[Mark]) -> str:
+    return ", ".join(f"{mark.word} by {mark.pid} at {seen.at(mark.ns)}" for mark in marks)
+
+
+def _check_lost(seen: Seen, job: Job, lost: Mark, verdict: Verdict) -> None:
+    if seen.redis.has_forgotten_by(lost.ns):
+        return
+    run = job.run_of(lost.pid, lost.ns)
+    # It may have been taken a moment before it began, by an identity that had just ended.
+    begins = 0 if run is None else run.ns - nanoseconds(seen.facts.lease_ttl)
+    process = seen.processes.get(lost.pid)
+    identities = process.identities(begins, lost.ns) if process is not None else []
+    if not any(seen.given_up.get(who, lost.ns + 1) <= lost.ns for who in identities):
+        verdict.violate(
+            "I4",
+            f"a settle of {job} by {lost.pid} was answered 'not yours' at {seen.at(lost.ns)} although nobody had "
+            f"recovered it from {' or '.join(identities) or 'it'}",
+        )

@@ -1,0 +1,119 @@
+"""I7: the jobs of a dead process run elsewhere soon, and those of a living one do not."""
+
+from collections import defaultdict
+from itertools import pairwise
+from statistics import median
+
+from tests.chaos.events import DECLARED
+from tests.chaos.jobs_seen import Mark
+from tests.chaos.processes_seen import Process
+from tests.chaos.seen import Seen
+from tests.chaos.spans import SECOND, Span, has_lasted, nanoseconds
+from tests.chaos.verdict import Verdict
+
+
+def check_recovery(seen: Seen, verdict: Verdict) -> None:
+    """Measure from each death until its jobs began again."""
+    limit = seen.facts.recovers_within
+    judged: list[float] = []
+    disturbed: list[float] = []
+    for pid, restarts in _restarts(seen).items():
+        process = seen.processes[pid]
+        assert process.killed is not None
+        late = []
+        for jid, ns in restarts:
+            seconds = (ns - process.killed) / SECOND
+            if _is_disturbed(seen, process, ns):
+                disturbed.append(seconds)
+                continue
+            judged.append(seconds)
+            if limit is not None and seconds > limit:
+                late.append((seconds, jid))
+        if late:
+            text = f"{len(late)} jobs of {pid}, killed at {seen.at(process.killed)}, began later than {limit:g} s"
+            verdict.violate("I7", f"{text}: {seen.jobs[max(late)[1]]} after {max(late)[0]:.1f} s")
+    verdict.figures |= {
+        "recoveries": len(judged),
+        "recovered within": round(max(judged), 3) if judged else "-",
+        "median recovery": round(median(judged), 3) if judged else "-",
+        "recoveries disturbed": len(disturbed),
+        "disturbed recovered within": round(max(disturbed), 3) if disturbed else "-",
+    }
+
+
+def check_wrongful_recovery(seen: Seen, verdict: Verdict) -> None:
+    """See that nobody was declared dead who was alive and could be heard."""
+    wrongful = starved = 0
+    for who, declared in seen.declared.items():
+        process = seen.processes.get(seen.owners.get(who, 0))
+        if process is None or not _was_alive(process, who, declared):
+            continue
+        lease_ttl = nanoseconds(seen.facts.lease_ttl)
+        if has_lasted(process.faults(), lease_ttl, declared.ns, declared.ns):
+            continue
+        if has_lasted(seen.starvings(process), lease_ttl, declared.ns, declared.ns):
+            starved += 1
+            continue
+        wrongful += 1
+        text = (
+            f"{declared.pid} declared {who} dead at {seen.at(declared.ns)}, which process {process.pid} was serving as"
+        )
+        verdict.violate("I7", text)
+    verdict.figures |= {
+        "declared dead": seen.counts[DECLARED],
+        "wrongful recoveries": wrongful,
+        "recoveries of the starved": starved,
+    }
+
+
+def check_resumption(seen: Seen, verdict: Verdict) -> None:
+    """See that work went on soon after each election of another master."""
+    most = max(seen.resumptions, default=None)
+    limit = seen.facts.resumes_within
+    if most is not None and most > limit:
+        verdict.violate("I7", f"work went on {most:.1f} s after an election, later than {limit:g} s")
+    verdict.figures["resumed within"] = "-" if most is None else most
+
+
+def _restarts(seen: Seen) -> dict[int, list[tuple[str, int]]]:
+    """Return, by killed process, the jobs that were running in it and when they began again."""
+    found: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+    for job in seen.jobs.values():
+        for run, following in pairwise(job.runs):
+            killed = seen.processes[run.pid].killed
+            if killed is not None and run.ns <= killed < following.ns and not job.is_over(run):
+                found[run.pid].append((job.jid, following.ns))
+    return found
+
+
+def _is_disturbed(seen: Seen, dead: Process, restarted: int) -> bool:
+    """Tell whether something else may have held up a recovery: Redis, the machine, or that nobody was there."""
+    assert dead.killed is not None
+    facts = seen.facts
+    begins = dead.killed - nanoseconds(facts.lease_ttl + facts.recovery_grace)
+    if seen.redis.was_away(begins, restarted):
+        return True
+    others = [process for process in seen.processes.values() if process is not dead]
+    if any(span.overlaps(begins, restarted) for process in others for span in _starvings(seen, process)):
+        return True
+    until = restarted if facts.recovers_within is None else dead.killed + nanoseconds(facts.recovers_within)
+    return not any(_watches(process, dead.killed, begins, min(until, restarted)) for process in others)
+
+
+def _starvings(seen: Seen, process: Process) -> list[Span]:
+    """Return the silences of a process that no fault of the plan explains."""
+    faults = process.faults()
+    return [span for span in seen.starvings(process) if not any(fault.overlaps(*span) for fault in faults)]
+
+
+def _watches(process: Process, death: int, begins: int, ends: int) -> bool:
+    """Tell whether a process served from the death on, untroubled, and could see it through."""
+    if not process.lives or process.lives[0][0] > death:
+        return False
+    leaves = process.ended if process.stopping is None else min(process.ended, process.stopping)
+    return leaves >= ends and not any(fault.overlaps(begins, ends) for fault in process.faults())
+
+
+def _was_alive(process: Process, who: str, declared: Mark) -> bool:
+    """Tell whether a process lived, under that identity, when it was declared dead."""
+    return process.ended > declared.ns and process.identity(declared.ns) == who

@@ -1,0 +1,103 @@
+"""What the ledger tells of each job."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+from tests.chaos.events import PUSH, PUSHED, UNSURE
+
+KILLER = "kill_self"
+"""The names of jobs that kill the process that runs them begin so."""
+
+
+class Run(NamedTuple):
+    """A job's body began."""
+
+    ns: int
+    pid: int
+    attempt: str
+
+
+class Mark(NamedTuple):
+    """Something else happened to a job, in the process that tells it; `word` says more."""
+
+    ns: int
+    pid: int
+    word: str = ""
+
+
+@dataclass(slots=True)
+class Job:
+    """One jid, with its events in order.
+
+    Attributes:
+        course: words of its push: `job`, `acks`, `fails`, `ends`.
+        pushes: the events of its pushes, each with its name.
+        runs: its STARTs.
+        ends: its ENDs.
+        fails: its FAILs.
+        settles: its SETTLEDs, each with `how`.
+        losts: its LOSTs.
+        recoveries: its RECOVEREDs, each with the identity of the owner.
+    """
+
+    jid: str
+    course: dict[str, str] = field(default_factory=dict)
+    pushes: list[Mark] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    ends: list[Mark] = field(default_factory=list)
+    fails: list[Mark] = field(default_factory=list)
+    settles: list[Mark] = field(default_factory=list)
+    losts: list[Mark] = field(default_factory=list)
+    recoveries: list[Mark] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.jid} ({self.course.get('job', 'of unknown name')})"
+
+    @property
+    def last_place(self) -> str:
+        """Where its course ends: done, dead or gone."""
+        return self.course.get("ends", "done")
+
+    @property
+    def has_been_pushed(self) -> bool:
+        """True if a push of it returned."""
+        return any(mark.word == PUSHED for mark in self.pushes)
+
+    @property
+    def is_uncertain(self) -> bool:
+        """True if nobody knows whether its push was stored."""
+        if self.has_been_pushed or not self.pushes:
+            return False
+        return any(mark.word == UNSURE for mark in self.pushes) or self.pushes[-1].word == PUSH
+
+    @property
+    def is_killer(self) -> bool:
+        """True if it kills the process that runs it."""
+        return self.course.get("job", "").startswith(KILLER)
+
+    def repeats(self) -> Iterator[tuple[Run, Run]]:
+        """Return each run that was followed by another one of the same attempt, with that one."""
+        if len(self.runs) < 2:
+            return
+        attempts: dict[str, list[Run]] = {}
+        for run in self.runs:
+            attempts.setdefault(run.attempt, []).append(run)
+        for runs in attempts.values():
+            yield from pairwise(runs)
+
+    def run_of(self, pid: int, ns: int) -> Run | None:
+        """Return the run that a process had begun last at an instant."""
+        return next((run for run in reversed(self.runs) if run.pid == pid and run.ns <= ns), None)
+
+    def settles_of(self, run: Run) -> list[Mark]:
+        """Return how its process settled that run."""
+        return [mark for mark in self.settles if mark.pid == run.pid and self.run_of(mark.pid, mark.ns) == run]
+
+    def is_over(self, run: Run) -> bool:
+        """Tell whether its process came to the end of that run, in whatever way."""
+        return any(
+            mark.pid == run.pid and self.run_of(mark.pid, mark.ns) == run
+            for mark in (*self.ends, *self.fails, *self.settles)
+        )

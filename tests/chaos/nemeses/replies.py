@@ -1,0 +1,51 @@
+"""The reply to one sort of command is lost: Redis has acted on it, and whoever sent it cannot know."""
+
+import random
+import re
+from collections.abc import Callable
+
+from tests.chaos.events import CUT, words
+from tests.chaos.nemesis import PROXIES, Nemesis
+from tests.chaos.site import Site
+from tests.support.proxy import Proxy
+
+_PUSHES = re.compile(rb"^LPUSH ")
+_SETTLES = re.compile(rb"stat:processed")
+"""What settles counts."""
+_TAKES = re.compile(rb"^BLMOVE ")
+_PATIENCE = 3.0
+_LOOK_EVERY = 0.02
+
+
+def _lose(pattern: re.Pattern[bytes], choose: Callable[[Site, random.Random], Proxy]) -> Callable[..., None]:
+    def strike(site: Site, chance: random.Random) -> None:
+        link = choose(site, chance)
+        with site.using(link):
+            before = link.cuts
+            link.drop_reply_to(pattern)
+            for _ in range(int(_PATIENCE / _LOOK_EVERY)):
+                site.wait(_LOOK_EVERY)
+                if link.cuts > before:
+                    break
+            link.heal()
+            if link.cuts > before:
+                site.ledger.write(CUT, extra=words(count=link.cuts - before))
+
+    return strike
+
+
+def _of_a_worker(site: Site, chance: random.Random) -> Proxy:
+    link = site.fleet.any(chance, linked=True).link
+    assert link is not None
+    return link
+
+
+def _of_the_producer(site: Site, chance: random.Random) -> Proxy:
+    return site.links[-1]
+
+
+NEMESES = (
+    Nemesis(name="lost-push", strike=_lose(_PUSHES, _of_the_producer), times=5, lasts=0.2, needs=PROXIES),
+    Nemesis(name="lost-settle", strike=_lose(_SETTLES, _of_a_worker), times=8, lasts=0.2, needs=PROXIES),
+    Nemesis(name="lost-take", strike=_lose(_TAKES, _of_a_worker), times=8, lasts=0.2, needs=PROXIES),
+)

@@ -1,0 +1,77 @@
+"""What the plan did to data, connections and masters, and what a heartbeat that fails alone looks like."""
+
+import pytest
+
+from tests.chaos import events as names
+from tests.support.redis_state import Entry
+from tests.unit.chaos.story import GRACE, RUNNER, TTL, P, Q, Story
+
+LONG = TTL + GRACE + 1.0
+MARK = "chaos-0123"
+
+
+def malformed(*dead: bytes) -> Story:
+    story = Story(P).tell(RUNNER, names.MALFORMED, mark=MARK)
+    if dead:
+        story.dump["dead"] = Entry("zset", dict.fromkeys(dead, 1.0))
+    return story
+
+
+@pytest.mark.parametrize("raw", [b'{"class":"' + MARK.encode(), MARK.encode("utf-16"), b"[" * 900 + MARK.encode()])
+def test_a_payload_that_is_no_job_must_be_in_the_dead_set(raw: bytes) -> None:
+    story = malformed(raw)
+
+    assert story.complaints() == []
+    assert story.verdict().figures["malformed"] == 1
+
+
+@pytest.mark.parametrize("dead", [(), (b"another",), (MARK.encode(), b"twice " + MARK.encode())])
+def test_a_payload_that_is_no_job_may_be_neither_lost_nor_doubled(dead: tuple[bytes, ...]) -> None:
+    (complaint,) = malformed(*dead).complaints()
+
+    assert complaint.startswith(f"I1: the malformed payload {MARK} stands")
+
+
+def test_payloads_without_a_name_are_not_taken_for_one_job() -> None:
+    story = Story(P, Q).tell(P, names.SETTLED, how="bury").tell(Q, names.SETTLED, how="bury")
+
+    assert story.complaints() == []
+
+
+def test_cuts_are_added_up() -> None:
+    story = Story(P).tell(RUNNER, names.CUT, count=2).tell(RUNNER, names.CUT, count=3)
+
+    assert story.complaints() == []
+    assert ", 5 cuts | " in story.verdict().line()
+
+
+def test_work_must_go_on_soon_after_an_election() -> None:
+    story = Story(P).tell(RUNNER, names.RESUMED, pushed=0.4, begun=1.5)
+
+    assert story.complaints(resumes_within=2.0) == []
+    assert story.complaints(resumes_within=1.0) == ["I7: work went on 1.5 s after an election, later than 1 s"]
+    assert "resumed within 1.5 s" in story.verdict().line()
+
+
+def a_second_run(*signs: str) -> Story:
+    """P is not heard of for long, while it tells `signs`; Q takes its job."""
+    story = Story(P, Q).push("a").start(P, "a").silence(P)
+    for _ in range(int(LONG / 0.25)):
+        story.wait(0.25)
+        for sign in signs:
+            story.tell(P, sign)
+    return story.recover(Q, P, "a").unsilence(P).run(Q, "a")
+
+
+def test_a_heartbeat_that_stops_in_a_process_that_runs_is_no_starvation() -> None:
+    complaints = a_second_run(names.TICK).complaints()
+
+    assert any("unexplained duplicate" in complaint for complaint in complaints)
+    assert any("declared" in complaint for complaint in complaints)
+
+
+def test_a_heartbeat_that_nobody_answers_in_time_is_starvation() -> None:
+    story = a_second_run(names.TICK, names.BEATING)
+
+    assert story.complaints() == []
+    assert story.verdict().figures["starved"] == 1
