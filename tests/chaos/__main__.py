@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "starts":
         return run_starts(options.times)
     if options.command == "soak":
-        return soak(options.minutes, options.load, options.seed, _emptied(options.out))
+        return soak(options.minutes, options.load, options.seed, _output(options.out))
     if options.command == "memory":
-        return memory(options.jobs, options.seed, _emptied(options.out))
+        return memory(options.jobs, options.seed, _output(options.out))
     if options.command == "matrix":
         return 1 if _run_matrix(options) else 0
     try:
@@ -44,12 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(_run_one(plan, options.seed + number, options) for number in range(options.seeds)) else 0
 
 
-def _emptied(directory: Path | None) -> Path:
-    """Return an empty directory: the given one, or one that is made."""
+def _output(directory: Path | None) -> Path:
+    """Return the given directory without what the workers of an earlier run have left, or a new one."""
     if directory is None:
         return Path(tempfile.mkdtemp(prefix="sidelong-chaos-"))
-    if directory.exists():
-        shutil.rmtree(directory)
+    shutil.rmtree(directory / "workers", ignore_errors=True)
     return directory
 
 
@@ -120,10 +119,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     steady.add_argument("--load", type=float, default=0.5, metavar="PART", help="of what the workers can do")
     steady.add_argument("--seed", type=int, default=1, metavar="S")
     steady.add_argument("--out", type=Path, metavar="DIR", help="gets samples, figures, logs and a plot")
-    many = commands.add_parser("memory", help="run a million jobs, many with large frames: memory may not grow")
-    many.add_argument("--jobs", type=int, default=1_000_000, metavar="N")
-    many.add_argument("--seed", type=int, default=1, metavar="S")
-    many.add_argument("--out", type=Path, metavar="DIR", help="gets samples, figures and the log")
+    large = commands.add_parser("memory", help="run a million jobs, many with large frames: memory may not grow")
+    large.add_argument("--jobs", type=int, default=1_000_000, metavar="N")
+    large.add_argument("--seed", type=int, default=1, metavar="S")
+    large.add_argument("--out", type=Path, metavar="DIR", help="gets samples, figures and the log")
     again = commands.add_parser("check", help="check once more what a run has left")
     again.add_argument("directory", type=Path)
     return parser.parse_args(arguments)

@@ -64,7 +64,7 @@ def memory(jobs: int, seed: int, directory: Path) -> int:
     Args:
         jobs: how many.
         seed: draws them.
-        directory: empty, or not there yet.
+        directory: made if it is not there.
     """
     directory.mkdir(parents=True, exist_ok=True)
     print(f"one worker of {SLOTS} slots, {jobs:,} jobs, seed {seed}", flush=True)

@@ -132,7 +132,7 @@ PLANS: Mapping[str, Plan] = {
             mix="quick",
             workers=2,
             rests_within=6.0,
-            overrides={"block_time": 0.25},
+            overrides={"block_time": 0.25, "answer_timeout": 1.0},
         ),
         Plan(name="everysec", strikes={"redis-kill": 5}, appendonly="everysec"),
     )

@@ -82,7 +82,7 @@ def soak(minutes: float, load: float, seed: int, directory: Path) -> int:
         minutes: how long the steady part is.
         load: which part of what the workers can do is asked of them.
         seed: draws the jobs.
-        directory: empty, or not there yet.
+        directory: made if it is not there.
     """
     directory.mkdir(parents=True, exist_ok=True)
     print(f"{len(WORKERS)} workers of {SLOTS} slots, seed {seed}: what they can do is measured first", flush=True)
@@ -193,8 +193,9 @@ def _measure(
     """Return how many jobs a second are finished while as many as can be taken are there."""
     began = sampler.seconds
     _produce(server, sampler, soaked, "flood", seed + 1, seconds, directory, f"--backlog={_BACKLOG}")
-    rows = [row for row in sampler.rows if row["seconds"] > began and row["redis queued"] > _BACKLOG / 4]
-    return _rate(rows, "redis processed")
+    rows = [row for row in sampler.rows if row["seconds"] > began]
+    full = [row for row in rows if row["redis queued"] > _BACKLOG / 4]
+    return _rate(full if len(full) > 1 else rows, "redis processed")
 
 
 def _produce(

@@ -5,12 +5,7 @@ from collections.abc import Callable, Mapping
 from tests.chaos.broken.fetching import block_for_ever, look_for_nothing_lost
 from tests.chaos.broken.recovering import blame_everyone, recover_at_first_sight
 from tests.chaos.broken.sending import send_again
-from tests.chaos.broken.settling import (
-    refuse_at_full_memory,
-    remove_before_inserting,
-    repeat_batches,
-    settle_in_transactions,
-)
+from tests.chaos.broken.settling import remove_before_inserting, repeat_batches, settle_in_transactions
 
 BREAKAGES: Mapping[str, Callable[[], None]] = {
     "redis-py-retries": send_again,
@@ -21,7 +16,6 @@ BREAKAGES: Mapping[str, Callable[[], None]] = {
     "recovers-at-first-sight": recover_at_first_sight,
     "blames-everyone": blame_everyone,
     "repeats-batches": repeat_batches,
-    "no-allow-oom": refuse_at_full_memory,
 }
 
 

@@ -31,7 +31,6 @@ _REMOVES_FIRST = """\
     end
 """
 _ANSWERS_REPEATS = "  if number == batch then return {'repeat', owner, results, errors, tonumber(trimmed)} end\n"
-_FLAGS = "#!lua flags=allow-oom\n"
 
 
 def remove_before_inserting() -> None:
@@ -42,11 +41,6 @@ def remove_before_inserting() -> None:
 def repeat_batches() -> None:
     """Carry a batch out again when it comes again, because its answer was lost."""
     rewrite("turn", _ANSWERS_REPEATS, "")
-
-
-def refuse_at_full_memory() -> None:
-    """Settle by a script that Redis does not run when it is full."""
-    rewrite("turn", _FLAGS, "#!lua\n")
 
 
 def settle_in_transactions() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from statistics import median
 
 from tests.chaos.events import DECLARED
-from tests.chaos.jobs_seen import Mark
+from tests.chaos.jobs_seen import Job, Mark
 from tests.chaos.processes_seen import Process
 from tests.chaos.seen import Seen
 from tests.chaos.spans import SECOND, Span, has_lasted, nanoseconds
@@ -23,7 +23,7 @@ def check_recovery(seen: Seen, verdict: Verdict) -> None:
         late = []
         for jid, ns in restarts:
             seconds = (ns - process.killed) / SECOND
-            if _is_disturbed(seen, process, ns):
+            if _has_met_another_death(seen.jobs[jid], process.killed, ns) or _is_disturbed(seen, process, ns):
                 disturbed.append(seconds)
                 continue
             judged.append(seconds)
@@ -84,6 +84,11 @@ def _restarts(seen: Seen) -> dict[int, list[tuple[str, int]]]:
             if killed is not None and run.ns <= killed < following.ns and not job.is_over(run):
                 found[run.pid].append((job.jid, following.ns))
     return found
+
+
+def _has_met_another_death(job: Job, killed: int, restarted: int) -> bool:
+    """Tell whether who took it next died, too, before the job began: a suspect waits for its turn."""
+    return sum(killed < mark.ns <= restarted for mark in job.recoveries) > 1
 
 
 def _is_disturbed(seen: Seen, dead: Process, restarted: int) -> bool:

@@ -3,6 +3,7 @@
 import json
 import random
 
+from sidelong.core.config import Config
 from tests.chaos.events import PUSH, PUSHED, words
 from tests.chaos.mix import QUEUES, Course
 from tests.chaos.nemesis import PROXIES, Nemesis
@@ -10,7 +11,8 @@ from tests.chaos.site import Site
 from tests.support import seeding
 from tests.support.eventually import eventually_sync
 
-_LASTS = 3.0
+_ANSWER_TIMEOUT = Config().answer_timeout
+_POLLS_AGAIN_WITHIN = 2.0
 _PORTION = 4
 
 
@@ -25,7 +27,8 @@ def forget(site: Site, chance: random.Random) -> None:
         slot.strand(0.0)
         for queue in QUEUES * _PORTION:
             _push(site, queue)
-        site.wait(_LASTS)
+        # A worker that stops meanwhile cannot leave in order.
+        site.wait(float(site.setting.overrides.get("answer_timeout", _ANSWER_TIMEOUT)) + _POLLS_AGAIN_WITHIN)
 
 
 def _push(site: Site, queue: str) -> None:
@@ -37,4 +40,4 @@ def _push(site: Site, queue: str) -> None:
     site.ledger.write(PUSHED, jid)
 
 
-NEMESES = (Nemesis(name="forget", strike=forget, times=3, lasts=_LASTS, needs=PROXIES),)
+NEMESES = (Nemesis(name="forget", strike=forget, times=3, lasts=3.0, needs=PROXIES),)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos import events as names
 from tests.support.redis_state import Entry
-from tests.unit.chaos.story import GRACE, RUNNER, TTL, P, Q, Story
+from tests.unit.chaos.story import GRACE, RUNNER, TTL, P, Q, R, Story
 
 LONG = TTL + GRACE + 1.0
 MARK = "chaos-0123"
@@ -51,6 +51,15 @@ def test_work_must_go_on_soon_after_an_election() -> None:
     assert story.complaints(resumes_within=2.0) == []
     assert story.complaints(resumes_within=1.0) == ["I7: work went on 1.5 s after an election, later than 1 s"]
     assert "resumed within 1.5 s" in story.verdict().line()
+
+
+def test_a_recovery_is_not_late_that_another_death_has_thrown_back() -> None:
+    story = Story(P, Q, R).push("a").start(P, "a").kill(P).wait(TTL + GRACE).recover(R, P, "a")
+
+    story.kill(Q).wait(TTL + GRACE + 2).recover(R, Q, "a").run(R, "a")
+
+    assert story.complaints() == []
+    assert story.verdict().figures["recoveries disturbed"] == 1
 
 
 def a_second_run(*signs: str) -> Story:

@@ -100,6 +100,10 @@ class RepeatLimit(logging.Filter):
         self._call_off = None
 
     def _wake_at(self, at: float, now: float) -> None:
+        # A record may come in the moment between the end of an interval and its wake-up: of two that wait, each would
+        # ask to be woken again, for ever.
+        if self._call_off is not None:
+            self._call_off()
         self._wakes_at = at
         self._call_off = self._later(at - now, self._wake)
 

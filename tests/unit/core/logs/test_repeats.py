@@ -19,6 +19,10 @@ class Time:
     def __call__(self):
         return self.now
 
+    @property
+    def waiting(self):
+        return len(self._due)
+
     def later(self, seconds, function):
         call = (self.now + seconds, function)
         self._due.append(call)
@@ -72,6 +76,19 @@ def test_after_the_interval_it_begins_anew(logger, time, caplog):
     time.move(100)
 
     assert caplog.messages == ["again"]
+
+
+def test_one_wake_up_waits_however_often_a_record_comes_just_before_it(logger, time):
+    for _ in range(5):
+        for _ in range(5):
+            logger.error("again")
+        # The interval is over, and what is to be called then is not called yet.
+        time.now += 10
+        for _ in range(5):
+            logger.error("again")
+        time.move(0)
+
+    assert time.waiting == 1
 
 
 def test_the_next_record_brings_the_count_if_nothing_else_has(caplog):
