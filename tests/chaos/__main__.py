@@ -1,131 +1,146 @@
-"""The command line of the chaos program; the last line says what came of it."""
+"""The chaos program; its last line says what came of it, and its exit status whether all held."""
 
-import argparse
 import shutil
+import signal
 import sys
 import tempfile
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.chaos.matrix import run_matrix
+from tests.chaos.command_line import parser
+from tests.chaos.matrix import matrix_plans, run_matrix
 from tests.chaos.memory import memory
-from tests.chaos.nemeses import NEMESES
-from tests.chaos.plans import PLANS, Plan, plan_named, sized
-from tests.chaos.run import judge, run
+from tests.chaos.plans import Plan, plan_named, sized
+from tests.chaos.run import PLAN, judge, run
 from tests.chaos.soak import soak
 from tests.chaos.starts import run_starts
 from tests.chaos.verdict import Verdict
 from tests.support.redis_server import EXECUTABLE, is_installed
 
 _SHOWN = 20
+_FIGURES = "figures.json"
+
+
+class MisusedError(Exception):
+    """What was asked for cannot be done."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked for; the exit status is 0 only if every invariant held."""
-    options = _parse(arguments)
-    if options.command == "check":
-        return _tell(judge(options.directory), options.directory)
-    if not is_installed():
-        print(f"{EXECUTABLE} is not on PATH: nothing can be run", file=sys.stderr)
-        return 2
-    if options.command == "starts":
-        return run_starts(options.times)
-    if options.command == "soak":
-        return soak(options.minutes, options.load, options.seed, _output(options.out))
-    if options.command == "memory":
-        return memory(options.jobs, options.seed, _output(options.out))
-    if options.command == "matrix":
-        return 1 if _run_matrix(options) else 0
+    """Do what is asked for; the exit status is 0 only if every invariant held, and 2 if nothing could be done."""
+    options = parser().parse_args(arguments)
+    # Whoever ends the program ends its workers and servers, too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        plan = sized(plan_named(options.plan), options.jobs)
-    except LookupError as error:
-        print(f"{error}; see --help", file=sys.stderr)
+        if not is_installed() and options.command != "check":
+            raise MisusedError(f"{EXECUTABLE} is not on PATH: nothing can be run")
+        return _COMMANDS[options.command](options)
+    except MisusedError as error:
+        print(error, file=sys.stderr)
         return 2
-    return 1 if any(_run_one(plan, options.seed + number, options) for number in range(options.seeds)) else 0
+    except KeyboardInterrupt:
+        return 130
 
 
-def _output(directory: Path | None) -> Path:
-    """Return the given directory without what the workers of an earlier run have left, or a new one."""
-    if directory is None:
-        return Path(tempfile.mkdtemp(prefix="sidelong-chaos-"))
-    shutil.rmtree(directory / "workers", ignore_errors=True)
-    return directory
+def _run(options: Namespace) -> int:
+    plan = _plan(options.plan, options.jobs)
+    if options.dry_run:
+        print(f"{plan.name}: {plan.jobs:,} jobs in {plan.seconds:.0f} s or more, {options.seeds} times")
+        return 0
+    return max(_run_one(plan, options.seed + number, options) for number in range(options.seeds))
 
 
-def _run_matrix(options: argparse.Namespace) -> int:
-    return run_matrix(
-        with_pairs=options.pairs,
-        seeds=range(options.seed, options.seed + options.seeds),
-        jobs=options.jobs,
-        at_once=options.at_once,
-        keep=options.keep,
-    )
-
-
-def _run_one(plan: Plan, seed: int, options: argparse.Namespace) -> int:
+def _run_one(plan: Plan, seed: int, options: Namespace) -> int:
     """Run once and return the exit status."""
-    kept = options.keep / f"{plan.name}-{seed}" if options.keep else Path(tempfile.mkdtemp(prefix="sidelong-chaos-"))
-    if kept.exists() and options.keep:
-        shutil.rmtree(kept)
+    kept = _place(options.keep and options.keep / f"{plan.name}-{seed}", PLAN)
     print(f"plan {plan.name}, seed {seed}, {plan.jobs:,} jobs in {plan.seconds:.0f} s or more", flush=True)
     verdict = run(plan, seed, kept, broken=options.broken)
-    status = _tell(verdict, kept, f"{plan.name} seed {seed}: ")
+    _tell(verdict, kept, f"{plan.name} seed {seed}: ")
     if verdict.is_clean and not options.keep:
         shutil.rmtree(kept)
-    return status
-
-
-def _tell(verdict: Verdict, kept: Path, heading: str = "") -> int:
-    for violation in verdict.violations[:_SHOWN]:
-        print(f"{violation.invariant}: {violation.text}")
-    if more := len(verdict.violations) - _SHOWN:
-        print(f"and {more} more" if more > 0 else "", end="\n" if more > 0 else "")
-    if not verdict.is_clean:
-        print(f"ledger, logs and dump are kept in {kept}")
-    print(f"{heading}{verdict.line()}", flush=True)
     return 0 if verdict.is_clean else 1
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    plans = "\n".join(f"  {name}" for name in PLANS)
-    faults = ", ".join(NEMESES)
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.chaos",
-        description=(
-            "Let faults strike while jobs run, and check that none is lost.\n\n"
-            f"plans:\n{plans}\n  any fault, or several joined by '+', each with ':TIMES' if need be:\n  {faults}"
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("run", help="run a plan and check it")
-    one.add_argument("--plan", default="smoke", metavar="NAME")
-    one.add_argument("--jobs", type=int, metavar="N", help="how many are pushed; the plan's own number if not given")
-    one.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed gives the same jobs and faults")
-    one.add_argument("--seeds", type=int, default=1, metavar="N", help="run N times, with the seeds from S on")
-    one.add_argument("--keep", type=Path, metavar="DIR", help="keep ledger, logs and dump there, whatever comes of it")
-    one.add_argument("--broken", default="", metavar="NAME", help="break the workers on purpose; see broken.py")
-    many = commands.add_parser("matrix", help="run every fault alone, or every two, with several seeds")
-    many.add_argument("--pairs", action="store_true", help="every two faults that can meet, instead of each alone")
-    many.add_argument("--seed", type=int, default=1, metavar="S", help="the first seed")
-    many.add_argument("--seeds", type=int, default=3, metavar="N", help="how many")
-    many.add_argument("--jobs", type=int, default=2000, metavar="N", help="of each run")
-    many.add_argument("--at-once", type=int, default=1, metavar="N", help="runs at the same time")
-    many.add_argument("--keep", type=Path, metavar="DIR", help="keep ledgers, logs and dumps there")
-    often = commands.add_parser("starts", help="start and stop a worker again and again in one process")
-    often.add_argument("--times", type=int, default=1000, metavar="N")
-    steady = commands.add_parser("soak", help="run at a steady pace without a fault: nothing may grow")
-    steady.add_argument("--minutes", type=float, default=30.0, metavar="N")
-    steady.add_argument("--load", type=float, default=0.5, metavar="PART", help="of what the workers can do")
-    steady.add_argument("--seed", type=int, default=1, metavar="S")
-    steady.add_argument("--out", type=Path, metavar="DIR", help="gets samples, figures, logs and a plot")
-    large = commands.add_parser("memory", help="run a million jobs, many with large frames: memory may not grow")
-    large.add_argument("--jobs", type=int, default=1_000_000, metavar="N")
-    large.add_argument("--seed", type=int, default=1, metavar="S")
-    large.add_argument("--out", type=Path, metavar="DIR", help="gets samples, figures and the log")
-    again = commands.add_parser("check", help="check once more what a run has left")
-    again.add_argument("directory", type=Path)
-    return parser.parse_args(arguments)
+def _check(options: Namespace) -> int:
+    if not (options.directory / PLAN).is_file():
+        raise MisusedError(f"{options.directory} holds no run: it has no {PLAN}")
+    verdict = judge(options.directory)
+    _tell(verdict, options.directory)
+    return 0 if verdict.is_clean else 1
+
+
+def _run_matrix(options: Namespace) -> int:
+    plans = matrix_plans(with_pairs=options.pairs)
+    seeds = range(options.seed, options.seed + options.seeds)
+    if options.dry_run:
+        print(f"{len(plans)} plans with {len(seeds)} seeds: {', '.join(plan.name for plan in plans)}")
+        return 0
+    bad = run_matrix(plans, seeds=seeds, jobs=options.jobs, at_once=options.at_once, keep=options.keep)
+    return 1 if bad else 0
+
+
+def _run_starts(options: Namespace) -> int:
+    if options.dry_run:
+        print(f"{options.times:,} starts and stops")
+        return 0
+    return run_starts(options.times)
+
+
+def _soak(options: Namespace) -> int:
+    if options.dry_run:
+        print(f"{options.minutes:g} minutes at {options.load:g} of what the workers can do")
+        return 0
+    return soak(options.minutes, options.load, options.seed, _place(options.out, _FIGURES))
+
+
+def _memory(options: Namespace) -> int:
+    if options.dry_run:
+        print(f"{options.jobs:,} jobs")
+        return 0
+    return memory(options.jobs, options.seed, _place(options.out, _FIGURES))
+
+
+_COMMANDS = {
+    "run": _run,
+    "check": _check,
+    "matrix": _run_matrix,
+    "starts": _run_starts,
+    "soak": _soak,
+    "memory": _memory,
+}
+
+
+def _plan(name: str, jobs: int | None) -> Plan:
+    try:
+        return sized(plan_named(name), jobs)
+    except LookupError as error:
+        raise MisusedError(f"{error}; see --help") from None
+
+
+def _place(directory: Path | None, mark: str) -> Path:
+    """Return an empty directory: a new one, or the one given, rid of an earlier run.
+
+    Args:
+        directory: where to; None for a temporary one.
+        mark: the file that an earlier run has left; nothing else is removed.
+    """
+    if directory is None:
+        return Path(tempfile.mkdtemp(prefix="sidelong-chaos-"))
+    if directory.exists() and any(directory.iterdir()):
+        if not (directory / mark).is_file():
+            raise MisusedError(f"{directory} is not empty, and what is in it is from no earlier run")
+        shutil.rmtree(directory)
+    return directory
+
+
+def _tell(verdict: Verdict, kept: Path, heading: str = "") -> None:
+    for violation in verdict.violations[:_SHOWN]:
+        print(f"{violation.invariant}: {violation.text}")
+    if len(verdict.violations) > _SHOWN:
+        print(f"and {len(verdict.violations) - _SHOWN:,} more, in {kept / 'verdict.json'}")
+    if not verdict.is_clean:
+        print(f"ledger, logs and dump are kept in {kept}")
+    print(f"{heading}{verdict.line()}", flush=True)
 
 
 if __name__ == "__main__":

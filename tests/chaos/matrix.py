@@ -10,26 +10,30 @@ from tests.chaos.plans import Plan, alone, pairs
 from tests.support.processes import ROOT
 
 
-def run_matrix(*, with_pairs: bool, seeds: Sequence[int], jobs: int, at_once: int, keep: Path | None) -> int:
+def matrix_plans(*, with_pairs: bool) -> list[Plan]:
+    """Return a plan for each fault, or for each two that can meet."""
+    return pairs() if with_pairs else alone()
+
+
+def run_matrix(plans: Sequence[Plan], *, seeds: Sequence[int], jobs: int, at_once: int, keep: Path | None) -> int:
     """Run all of them, print the last line of each, and return how many did not hold.
 
     Args:
-        with_pairs: pairs instead of single faults.
+        plans: which.
         seeds: each plan is run with each of them.
         jobs: of each run.
         at_once: runs at the same time; they slow each other down.
         keep: where each run leaves its ledger, logs and dump, if it is to be kept.
     """
-    chosen = pairs() if with_pairs else alone()
     bad = 0
     with ThreadPoolExecutor(at_once) as threads:
-        runs = [threads.submit(_run, *words) for words in _runs(chosen, seeds, jobs, keep)]
+        runs = [threads.submit(_run, *words) for words in _runs(plans, seeds, jobs, keep)]
         for run in as_completed(runs):
             status, last = run.result()
             bad += status != 0
             print(last, flush=True)
-    held = len(chosen) * len(seeds) - bad
-    print(f"{len(chosen)} plans, seeds {', '.join(map(str, seeds))}: {held} runs held, {bad} did not")
+    held = len(plans) * len(seeds) - bad
+    print(f"{len(plans)} plans, seeds {', '.join(map(str, seeds))}: {held} runs held, {bad} did not")
     return bad
 
 

@@ -25,6 +25,8 @@ from tests.support.timings import TEST_TIMINGS
 
 _DEFAULT_TIMINGS = {"lease_ttl": 20.0, "recovery_grace": 15.0, "recovery_interval": 5.0}
 _LOOK_EVERY = 0.2
+PLAN = "plan.json"
+"""The file in a run's directory that says what was run."""
 
 
 def run(plan: Plan, seed: int, directory: Path, *, broken: str = "") -> Verdict:
@@ -37,7 +39,7 @@ def run(plan: Plan, seed: int, directory: Path, *, broken: str = "") -> Verdict:
         broken: in which way all processes are broken on purpose.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "plan.json").write_text(json.dumps({"seed": seed, "broken": broken, **asdict(plan)}, indent=2) + "\n")
+    (directory / PLAN).write_text(json.dumps({"seed": seed, "broken": broken, **asdict(plan)}, indent=2) + "\n")
     setting = Setting(
         needs=plan.needs,
         appendonly=plan.appendonly,
@@ -66,7 +68,7 @@ def run(plan: Plan, seed: int, directory: Path, *, broken: str = "") -> Verdict:
 
 def judge(directory: Path) -> Verdict:
     """Check what a run has left in `directory`, and write the verdict there, too."""
-    plan = json.loads((directory / "plan.json").read_text())
+    plan = json.loads((directory / PLAN).read_text())
     verdict = check(ledger.read(directory / "ledger"), dump_file.load(directory / "dump.json"), facts(plan))
     report = {"figures": verdict.figures, "violations": [asdict(each) for each in verdict.violations]}
     (directory / "verdict.json").write_text(json.dumps(report, indent=2) + "\n")

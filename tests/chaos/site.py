@@ -14,7 +14,7 @@ from pathlib import Path
 import redis
 
 from tests.chaos import clock
-from tests.chaos.events import PUSH, PUSHED, REDIS_DOWN, REDIS_UP, RESUMED, START, UNSURE, words
+from tests.chaos.events import CUT, PUSH, PUSHED, REDIS_DOWN, REDIS_UP, RESUMED, START, UNSURE, words
 from tests.chaos.fleet import Fleet, Slot
 from tests.chaos.jobs import RETRIES
 from tests.chaos.mix import QUEUES, Planned
@@ -121,9 +121,12 @@ class Site:
 
     @contextmanager
     def using(self, link: Proxy) -> Iterator[None]:
-        """Keep other faults off a link inside the block: healing heals all of them."""
+        """Keep other faults off a link inside the block, as healing heals all of them, and note what was cut."""
         with self._link_locks[link]:
+            before = link.cuts
             yield
+            if cuts := link.cuts - before:
+                self.ledger.write(CUT, extra=words(count=cuts))
 
     @contextmanager
     def redis_away(self) -> Iterator[None]:

@@ -51,7 +51,8 @@ def settle_in_transactions() -> None:
 async def _turn(queues: Any, batch: Batch) -> Turn:
     link = queues._link
     if batch.deliveries:
-        commands = [command for delivery in batch.deliveries for command in _settling(queues, delivery)]
+        now = int((await link.call("TIME"))[0])
+        commands = [command for delivery in batch.deliveries for command in _settling(queues, delivery, now)]
         *_, executed = await link.pipeline([("MULTI",), *commands, ("EXEC",)])
         if isinstance(executed, StoreError):
             raise executed
@@ -66,10 +67,9 @@ async def _turn(queues: Any, batch: Batch) -> Turn:
     return Turn(batch.deliveries, taken=taken)
 
 
-def _settling(queues: Any, delivery: Any) -> Iterator[Command]:
+def _settling(queues: Any, delivery: Any, now: int) -> Iterator[Command]:
     queue, inflight = queues.lists[delivery.place]
-    processed, processed_today, failed, failed_today = counter_keys(queues._clock.now())
-    now = queues._clock.now()
+    processed, processed_today, failed, failed_today = counter_keys(now)
     counted: tuple[str, ...] = ()
     yield "LREM", inflight, -1, delivery.raw
     match delivery.outcome:

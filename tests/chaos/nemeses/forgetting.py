@@ -28,7 +28,9 @@ def forget(site: Site, chance: random.Random) -> None:
         for queue in QUEUES * _PORTION:
             _push(site, queue)
         # A worker that stops meanwhile cannot leave in order.
-        site.wait(float(site.setting.overrides.get("answer_timeout", _ANSWER_TIMEOUT)) + _POLLS_AGAIN_WITHIN)
+        given_up_after = site.setting.overrides.get("answer_timeout", _ANSWER_TIMEOUT)
+        assert isinstance(given_up_after, float)
+        site.wait(given_up_after + _POLLS_AGAIN_WITHIN)
 
 
 def _push(site: Site, queue: str) -> None:

@@ -6,7 +6,7 @@ from tests.chaos.nemesis import Nemesis
 from tests.chaos.site import Site
 
 _SETS = ("retry", "dead")
-_KEPT = "chaos:kept-set"
+_KEPT = "chaos:kept-"
 _SWAP = """
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
 return redis.call('SET', KEYS[1], 'wrong')
@@ -18,13 +18,14 @@ return 1
 """
 
 
-def wrong_set(site: Site, chance: random.Random) -> None:
-    """Put a string in the place of the retry or the dead set for a while, whether there is one or not."""
-    key = chance.choice(_SETS)
+def wrong_sets(site: Site, chance: random.Random) -> None:
+    """Put strings in the places of the retry and the dead set for a while, whether there are any or not."""
     with site.redis_lock, site.client() as client:
-        client.eval(_SWAP, 2, key, _KEPT)
+        for key in _SETS:
+            client.eval(_SWAP, 2, key, _KEPT + key)
         site.wait(chance.uniform(0.5, 1.5))
-        client.eval(_RESTORE, 2, key, _KEPT)
+        for key in _SETS:
+            client.eval(_RESTORE, 2, key, _KEPT + key)
 
 
 def lose_leases(site: Site, chance: random.Random) -> None:
@@ -35,6 +36,6 @@ def lose_leases(site: Site, chance: random.Random) -> None:
 
 
 NEMESES = (
-    Nemesis(name="wrong-set", strike=wrong_set, times=5, lasts=1.5),
+    Nemesis(name="wrong-sets", strike=wrong_sets, times=5, lasts=1.5),
     Nemesis(name="lost-leases", strike=lose_leases, times=10, lasts=0.1),
 )

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable
 
-from tests.chaos.events import CUT, words
 from tests.chaos.nemesis import PROXIES, Nemesis
 from tests.chaos.site import Site
 from tests.support.proxy import Direction, Proxy
@@ -34,7 +33,6 @@ def cut(site: Site, chance: random.Random) -> None:
             link.cut_after_replies(1, 1)
             _is_cut(site, link, before)
         link.heal()
-        site.ledger.write(CUT, extra=words(count=link.cuts - before))
 
 
 def _is_cut(site: Site, link: Proxy, before: int) -> bool:
