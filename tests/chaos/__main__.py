@@ -13,6 +13,7 @@ from tests.chaos.matrix import matrix_plans, run_matrix
 from tests.chaos.memory import memory
 from tests.chaos.plans import Plan, plan_named, sized
 from tests.chaos.run import PLAN, judge, run
+from tests.chaos.site import RunFailedError
 from tests.chaos.soak import soak
 from tests.chaos.starts import run_starts
 from tests.chaos.verdict import Verdict
@@ -27,7 +28,10 @@ class MisusedError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked for; the exit status is 0 only if every invariant held, and 2 if nothing could be done."""
+    """Do what is asked for, and return the exit status.
+
+    It is 0 only if every invariant held, 1 if one did not, 2 if nothing could be done, and 3 if a run came to no end.
+    """
     options = parser().parse_args(arguments)
     # Whoever ends the program ends its workers and servers, too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -38,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MisusedError as error:
         print(error, file=sys.stderr)
         return 2
+    except RunFailedError as error:
+        print(f"the run came to no end: {error}", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         return 130
 

@@ -8,7 +8,14 @@ from tests.chaos.checks.duplicates import check_duplicates
 from tests.chaos.checks.effects import check_effects
 from tests.chaos.checks.leftovers import check_leftovers
 from tests.chaos.checks.poison import check_poison
-from tests.chaos.checks.recovery import check_recovery, check_resumption, check_wrongful_recovery
+from tests.chaos.checks.progress import check_full_memory
+from tests.chaos.checks.recovery import (
+    check_new_lives,
+    check_patience,
+    check_recovery,
+    check_resumption,
+    check_wrongful_recovery,
+)
 from tests.chaos.checks.rest import check_loss, check_malformed, check_places, check_rest
 from tests.chaos.facts import Facts
 from tests.chaos.seen import look
@@ -29,7 +36,10 @@ _CHECKS = (
     check_counters,
     check_recovery,
     check_wrongful_recovery,
+    check_patience,
+    check_new_lives,
     check_resumption,
+    check_full_memory,
     check_poison,
     check_leftovers,
     check_ends,

@@ -114,6 +114,9 @@ QUICK = Mix((Kind("quick", 1),))
 STEADY = Mix((Kind("quick", 9), Kind("sleep_for", 1, _seconds(0.5, 3.0))))
 """Short jobs, and some that are surely running when a fault comes."""
 
+LONG = Mix((Kind("sleep_for", 1, _seconds(0.5, 3.0)),))
+"""Jobs that are all surely running when a fault comes."""
+
 
 def killers(count: int) -> list[Planned]:
     """Return jobs that kill the process that runs them; each is buried after three deaths."""

@@ -62,8 +62,8 @@ class Plan:
 
     @property
     def kills(self) -> bool:
-        """Whether workers die of a fault, so that a job may be blamed for deaths that it has not caused."""
-        return any(nemesis.kills for nemesis, _ in self.nemeses)
+        """Whether a job may be blamed for deaths that it has not caused: workers die of faults, or of several jobs."""
+        return self.killers > 1 or any(nemesis.kills for nemesis, _ in self.nemeses)
 
     @property
     def seconds(self) -> float:
@@ -81,8 +81,10 @@ PLANS: Mapping[str, Plan] = {
         Plan(name="kill+cut", strikes={"kill": 50, "cut": 50}, jobs=100_000, rate=600),
         Plan(name="failpoints", strikes={"failpoint": 20 * len(FAILPOINTS)}, jobs=20_000),
         Plan(name="deploys", strikes={"rolling": 100}, jobs=40_000, mix="steady"),
-        Plan(name="poison", killers=1, jobs=200, rate=100, mix="steady", concurrency=50, workers=3),
-        Plan(name="poison-three", killers=3, jobs=200, rate=100, mix="steady", concurrency=50, workers=3),
+        Plan(name="poison", killers=1, jobs=400, rate=80, mix="long", concurrency=50, workers=3, rests_within=240.0),
+        Plan(
+            name="poison-three", killers=3, jobs=400, rate=80, mix="long", concurrency=50, workers=3, rests_within=240.0
+        ),
         Plan(
             name="defaults",
             strikes={"kill": 4},
@@ -111,7 +113,7 @@ PLANS: Mapping[str, Plan] = {
             workers=2,
             rests_within=5.0,
         ),
-        Plan(name="wrong-sets", strikes={"wrong-sets": 3}, jobs=800, rate=200, workers=2, rests_within=20.0),
+        Plan(name="wrong-sets", strikes={"wrong-set": 3}, jobs=800, rate=200, workers=2, rests_within=20.0),
         Plan(
             name="poison-in-one",
             killers=1,

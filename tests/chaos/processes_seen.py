@@ -27,6 +27,7 @@ class Process:
         beats: when its heartbeats were answered.
         attempts: when it was about to send one.
         ticks: when a thread of it got to run.
+        fenced: when it learned that others took it for dead.
         stopping: when it was told to stop.
         killed: when it died of SIGKILL.
         exited: when it ended otherwise.
@@ -42,6 +43,7 @@ class Process:
     beats: list[int] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
     ticks: list[int] = field(default_factory=list)
+    fenced: list[int] = field(default_factory=list)
     stopping: int | None = None
     killed: int | None = None
     exited: int | None = None
@@ -77,6 +79,15 @@ class Process:
         """Return the gaps between its heartbeats, and from the last one to its end or to `until`."""
         signs = [*self.beats, min(self.ended, until)] if self.beats else []
         return [Span(before, after) for before, after in pairwise(signs) if after - before > longer_than]
+
+    def last_answered_attempt(self, before: int) -> int | None:
+        """Return when it sent the last heartbeat, of those sent before an instant, that was answered."""
+        for at in range(bisect_left(self.attempts, before) - 1, -1, -1):
+            following = self.attempts[at + 1] if at + 1 < len(self.attempts) else FOREVER
+            beat = bisect_left(self.beats, self.attempts[at])
+            if beat < len(self.beats) and self.beats[beat] < following:
+                return self.attempts[at]
+        return None
 
     def has_tried(self, silence: Span) -> bool:
         """Tell whether it did in a silence what it could: it sent beats, or did not get to run for half of it."""

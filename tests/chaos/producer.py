@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-MIXES = {"everything": mix.EVERYTHING, "quick": mix.QUICK, "steady": mix.STEADY}
+MIXES = {"everything": mix.EVERYTHING, "quick": mix.QUICK, "steady": mix.STEADY, "long": mix.LONG}
 
 
 async def _produce(options: argparse.Namespace) -> None:

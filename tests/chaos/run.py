@@ -18,7 +18,7 @@ from tests.chaos.facts import Facts
 from tests.chaos.mix import QUEUES, killers
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.plans import Plan
-from tests.chaos.site import Setting, Site
+from tests.chaos.site import RunFailedError, Setting, Site
 from tests.chaos.verdict import Verdict
 from tests.support import ledger, redis_state, seeding
 from tests.support.timings import TEST_TIMINGS
@@ -37,6 +37,9 @@ def run(plan: Plan, seed: int, directory: Path, *, broken: str = "") -> Verdict:
         seed: makes the jobs and the timetable repeatable.
         directory: empty, or not there yet.
         broken: in which way all processes are broken on purpose.
+
+    Raises:
+        RunFailedError: it could not be run to its end.
     """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / PLAN).write_text(json.dumps({"seed": seed, "broken": broken, **asdict(plan)}, indent=2) + "\n")
@@ -93,8 +96,9 @@ def facts(plan: dict[str, object]) -> Facts:
 
 
 def _push_killers(site: Site, plan: Plan, chance: random.Random) -> None:
-    for planned in killers(plan.killers):
+    if plan.killers:
         site.wait(chance.uniform(0.3, 0.6) * plan.seconds)
+    for planned in killers(plan.killers):
         site.push(planned)
 
 
@@ -102,7 +106,7 @@ def _strike_all(site: Site, plan: Plan, seed: int) -> None:
     """Let every fault strike as often as planned, each in a thread of its own; return when all have.
 
     Raises:
-        RuntimeError: a fault could not be done.
+        RunFailedError: a fault could not be done.
     """
     began = time.monotonic()
     failures: list[str] = []
@@ -125,7 +129,7 @@ def _strike_all(site: Site, plan: Plan, seed: int) -> None:
     for thread in threads:
         thread.join()
     if failures:
-        raise RuntimeError("a fault could not be done:\n" + "\n".join(failures))
+        raise RunFailedError("a fault could not be done:\n" + "\n".join(failures))
 
 
 def _come_to_rest(site: Site, within: float) -> None:

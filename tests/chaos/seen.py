@@ -35,6 +35,7 @@ class Seen:
         declared: identity to the first time that it was declared dead, and by which process.
         given_up: identity to the first time that it was declared dead or that a job was taken out of its list.
         nemeses: how often each began.
+        strikes: when each struck.
         counts: how often each event was told.
         cuts: how many connections were cut.
         malformed: marks of the payloads that are no jobs.
@@ -58,6 +59,7 @@ class Seen:
     declared: dict[str, Mark] = field(default_factory=dict)
     given_up: dict[str, int] = field(default_factory=dict)
     nemeses: Counter[str] = field(default_factory=Counter)
+    strikes: dict[str, list[Span]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     cuts: int = 0
     malformed: set[str] = field(default_factory=set)
@@ -139,6 +141,7 @@ class _Reader:
             names.BEAT: self._beat,
             names.BEATING: lambda event: self._process(event.pid, event.ns).attempts.append(event.ns),
             names.TICK: lambda event: self._process(event.pid, event.ns).ticks.append(event.ns),
+            names.FENCED: lambda event: self._process(event.pid, event.ns).fenced.append(event.ns),
             names.DECLARED: self._declared,
             names.STOPPING: self._stopping,
             names.KILLED: self._killed,
@@ -284,8 +287,12 @@ class _Reader:
 
     def _nemesis(self, event: Event) -> None:
         said = told(event.extra)
-        if said.get("is") == "begin":
-            self._seen.nemeses[said.get("name", "")] += 1
+        spans = self._seen.strikes.setdefault(said["name"], [])
+        if said["is"] == "begin":
+            self._seen.nemeses[said["name"]] += 1
+            spans.append(Span(event.ns, FOREVER))
+        else:
+            _close(spans, event.ns)
 
     def _cut(self, event: Event) -> None:
         self._seen.cuts += int(told(event.extra)["count"])

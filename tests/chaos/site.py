@@ -58,6 +58,10 @@ class Setting:
     overrides: dict[str, object] = field(default_factory=dict)
 
 
+class RunFailedError(Exception):
+    """A run could not be brought to its end, so that nothing can be said of it."""
+
+
 class Site:
     """Made once for a run; `with` starts Redis and the workers, and ends all of them.
 
@@ -220,13 +224,16 @@ class Site:
         """Wait until all jobs are pushed.
 
         Raises:
-            RuntimeError: a producer failed.
-            subprocess.TimeoutExpired: it goes on.
+            RunFailedError: a producer failed, or goes on.
         """
         for number, producer in enumerate(self._producers):
-            if status := producer.wait(within):
+            try:
+                status = producer.wait(within)
+            except subprocess.TimeoutExpired:
+                raise RunFailedError(f"a producer still pushes after {within:.0f} s") from None
+            if status:
                 log = (self.directory / f"producer-{number}.log").read_text(errors="replace")
-                raise RuntimeError(f"a producer ended with {status}:\n{log[-3000:]}")
+                raise RunFailedError(f"a producer ended with {status}:\n{log[-3000:]}")
 
     # Parts.
 

@@ -3,19 +3,25 @@
 from typing import Any
 
 _SHOWN = 200
+"""Bytes, not characters: logs have limits for lines, and an emoji has four."""
 
 
 def shown(value: Any) -> str:
     """Return a value as one short line without control characters: it may hold anything."""
-    if type(value) is str and len(value) <= _SHOWN and value.isprintable():
+    if type(value) is str and len(value) <= _SHOWN and value.isprintable() and size(value) <= _SHOWN:
         return value
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     text = str(value)
     line = escaped(text[:_SHOWN])
-    if len(text) > _SHOWN or len(line) > _SHOWN:
-        line = f"{line[:_SHOWN]}..."
+    if len(text) > _SHOWN or size(line) > _SHOWN:
+        line = f"{line.encode()[:_SHOWN].decode('utf-8', 'ignore')}..."
     return line
+
+
+def size(line: str) -> int:
+    """Return how many bytes a printable text has in a log."""
+    return len(line) if line.isascii() else len(line.encode())
 
 
 def escaped(text: str) -> str:

@@ -251,9 +251,10 @@ class Fetcher:
 class _Audit:
     """Compares the private lists with what this process is running.
 
-    A payload that was seen at one audit and is not in memory at the next is an orphan if every command that was
-    sent before the first audit ended is over by the second: replies on one connection come in order, so the
-    reply that named the payload is not on its way any more. Equal bytes are compared by count.
+    A payload that was seen at one audit and is not in memory at a later one is an orphan if every command that was
+    sent before the first ended is over by the second: replies on one connection come in order, so the reply that named
+    the payload is not on its way any more. What was seen first is kept until then, however many audits it takes:
+    parked waits of several queues rarely all end within one. Equal bytes are compared by count.
     """
 
     def __init__(self, queues: CapsuleQueues, links: Sequence[Link]) -> None:
@@ -274,6 +275,19 @@ class _Audit:
             self._seen[delivery.place][delivery.raw] -= 1
 
     async def orphans(self, control: Link, in_memory: Callable[[], Sequence[Delivery]]) -> list[Arrival]:
+        # Before anything is read: a reply that comes meanwhile may name what is not in memory yet.
+        is_over = all(link.finished >= sent for link, sent in zip(self._links, self._sent, strict=True))
+        excesses = await self._excesses(control, in_memory)
+        still = [excess & seen for excess, seen in zip(excesses, self._seen, strict=True)]
+        if any(still) and not is_over:
+            self._seen = still
+            return []
+        self._seen = excesses
+        self._sent = [link.sent for link in self._links]
+        return [(place, raw) for place, orphans in enumerate(still) for raw in orphans.elements()]
+
+    async def _excesses(self, control: Link, in_memory: Callable[[], Sequence[Delivery]]) -> list[Counter[bytes]]:
+        """Return, per queue, what its private list holds beyond what is in memory."""
         sizes = await self._queues.sizes(control)
         held = Counter(delivery.place for delivery in in_memory())
         excesses: list[Counter[bytes]] = []
@@ -284,13 +298,7 @@ class _Audit:
             entries = Counter(await self._queues.entries(control, place))
             mine = Counter(delivery.raw for delivery in in_memory() if delivery.place == place)
             excesses.append(entries - mine)
-        found: list[Arrival] = []
-        if all(link.finished >= sent for link, sent in zip(self._links, self._sent, strict=True)):
-            for place, excess in enumerate(excesses):
-                found += [(place, raw) for raw in (excess & self._seen[place]).elements()]
-        self._seen = excesses
-        self._sent = [link.sent for link in self._links]
-        return found
+        return excesses
 
 
 def _pause(attempts: int) -> float:

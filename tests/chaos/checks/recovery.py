@@ -8,8 +8,13 @@ from tests.chaos.events import DECLARED
 from tests.chaos.jobs_seen import Job, Mark
 from tests.chaos.processes_seen import Process
 from tests.chaos.seen import Seen
-from tests.chaos.spans import SECOND, Span, has_lasted, nanoseconds
+from tests.chaos.spans import FOREVER, SECOND, Span, has_lasted, nanoseconds
 from tests.chaos.verdict import Verdict
+
+_SLACK = 0.3
+_BEGINS_ANEW_WITHIN = 30.0
+_LEASES_GO = frozenset({"lost-leases", "wrong-type"})
+"""Faults that take leases away before their time."""
 
 
 def check_recovery(seen: Seen, verdict: Verdict) -> None:
@@ -23,7 +28,7 @@ def check_recovery(seen: Seen, verdict: Verdict) -> None:
         late = []
         for jid, ns in restarts:
             seconds = (ns - process.killed) / SECOND
-            if _has_met_another_death(seen.jobs[jid], process.killed, ns) or _is_disturbed(seen, process, ns):
+            if _is_suspect(seen.jobs[jid], ns) or _is_disturbed(seen, process, ns):
                 disturbed.append(seconds)
                 continue
             judged.append(seconds)
@@ -66,6 +71,44 @@ def check_wrongful_recovery(seen: Seen, verdict: Verdict) -> None:
     }
 
 
+def check_patience(seen: Seen, verdict: Verdict) -> None:
+    """See that nobody is declared dead before its lease has run out and a grace is over."""
+    if seen.redis.is_forgetful or seen.strikes.keys() & _LEASES_GO:
+        return
+    patience = nanoseconds(seen.facts.lease_ttl + seen.facts.recovery_grace)
+    for who, declared in seen.declared.items():
+        process = seen.processes.get(seen.owners.get(who, 0))
+        beaten = process.last_answered_attempt(declared.ns) if process is not None else None
+        # The last beat of a process that was replaced in its identity counts for another one.
+        if process is None or beaten is None or who not in process.identities(beaten, beaten):
+            continue
+        if process.stopping is not None and process.stopping < declared.ns:
+            # Who leaves in order takes its lease along.
+            continue
+        if declared.ns - beaten < patience - nanoseconds(_SLACK):
+            waited = (declared.ns - beaten) / SECOND
+            verdict.violate("I7", f"{declared.pid} declared {who} dead {waited:.1f} s after its last beat")
+
+
+def check_new_lives(seen: Seen, verdict: Verdict) -> None:
+    """See that who was taken for dead and lives begins anew."""
+    for process in seen.processes.values():
+        for fenced in process.fenced:
+            ends = min(process.ended, seen.ended, FOREVER if process.stopping is None else process.stopping)
+            has_begun = any(ns > fenced for ns, _ in process.lives)
+            if (
+                not has_begun
+                and ends - fenced > nanoseconds(_BEGINS_ANEW_WITHIN)
+                and not _is_held_up(seen, process, fenced)
+            ):
+                verdict.violate("I7", f"{process.pid}, fenced at {seen.at(fenced)}, did not begin anew")
+
+
+def _is_held_up(seen: Seen, process: Process, fenced: int) -> bool:
+    until = fenced + nanoseconds(_BEGINS_ANEW_WITHIN)
+    return seen.redis.was_away(fenced, until) or any(span.overlaps(fenced, until) for span in process.faults())
+
+
 def check_resumption(seen: Seen, verdict: Verdict) -> None:
     """See that work went on soon after each election of another master."""
     most = max(seen.resumptions, default=None)
@@ -86,9 +129,9 @@ def _restarts(seen: Seen) -> dict[int, list[tuple[str, int]]]:
     return found
 
 
-def _has_met_another_death(job: Job, killed: int, restarted: int) -> bool:
-    """Tell whether who took it next died, too, before the job began: a suspect waits for its turn."""
-    return sum(killed < mark.ns <= restarted for mark in job.recoveries) > 1
+def _is_suspect(job: Job, restarted: int) -> bool:
+    """Tell whether a job had met two deaths, or more: it waits for its turn, as only one such job runs at a time."""
+    return sum(mark.ns <= restarted for mark in job.recoveries) > 1
 
 
 def _is_disturbed(seen: Seen, dead: Process, restarted: int) -> bool:

@@ -36,6 +36,6 @@ def lose_leases(site: Site, chance: random.Random) -> None:
 
 
 NEMESES = (
-    Nemesis(name="wrong-sets", strike=wrong_sets, times=5, lasts=1.5),
+    Nemesis(name="wrong-set", strike=wrong_sets, times=5, lasts=1.5),
     Nemesis(name="lost-leases", strike=lose_leases, times=10, lasts=0.1),
 )

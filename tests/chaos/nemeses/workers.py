@@ -1,10 +1,13 @@
 """Faults of worker processes: killed, frozen, stopped."""
 
 import random
+import signal
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from functools import partial
 
 from tests.chaos.events import START
+from tests.chaos.fleet import Slot
 from tests.chaos.mix import Course, Planned
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.site import Site
@@ -21,7 +24,7 @@ _HITS = {
     "while_handing_back": (1, 1),
     "after_blmove": (1, 5),
 }
-_RECOVERY_BEGINS = 8.0
+_RECOVERY_BEGINS = 5.5
 _RECOVERS = ("between_recovery_chunks", "after_declaring")
 
 
@@ -36,32 +39,38 @@ def failpoint(site: Site, chance: random.Random) -> None:
     die_at(site, chance, names[next(site.failpoints) % len(names)])
 
 
-def die_at(site: Site, chance: random.Random, name: str, within: float = 60.0) -> None:
+def die_at(site: Site, chance: random.Random, name: str, within: float = 90.0) -> None:
     """Let a worker kill itself at one named place, and help it to come there.
 
     Raises:
         AssertionError: it did not.
     """
     spec = f"{name}:{chance.randint(*_HITS.get(name, (1, 20)))}"
-    slot = site.fleet.any(chance)
-    armed = slot.arm(spec)
     ends_at = time.monotonic() + within
-    while armed.returncode is None:
+    if name in _RECOVERS:
+        victim = site.fleet.any(chance)
+        # Any of the others may be the one that recovers.
+        armed = [slot.arm(spec) for slot in site.fleet.slots if slot is not victim]
+        help_on: Callable[[], None] = partial(_let_it_be_missed, site, victim)
+    else:
+        slot = site.fleet.any(chance)
+        armed = [slot.arm(spec)]
+        help_on = partial(_stir, site)
+    while not any(process.returncode == -signal.SIGKILL for process in armed):
         assert time.monotonic() < ends_at, f"nobody died at {spec}"
         if name == "while_handing_back" and slot.is_serving:
             _keep_busy(site)
             # Jobs that outlast the timeout of a stop are not always its own.
-            armed, last = slot.arm(spec), armed
-            if last.returncode != 0:
-                return
-        elif name in _RECOVERS and slot.is_serving:
-            _keep_busy(site)
-            # Only one of the others recovers; sooner or later it is this one.
-            site.fleet.any(chance, but=slot).kill()
-            with suppress(AssertionError):
-                armed.wait(_RECOVERY_BEGINS)
+            armed.append(slot.arm(spec))
         else:
-            _stir(site)
+            help_on()
+
+
+def _let_it_be_missed(site: Site, victim: Slot) -> None:
+    """Kill a worker that runs jobs, and give the others the time to notice."""
+    _keep_busy(site)
+    victim.kill()
+    site.wait(_RECOVERY_BEGINS)
 
 
 def _keep_busy(site: Site) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos import events as names
 from tests.support.redis_state import Entry
-from tests.unit.chaos.story import GRACE, RUNNER, TTL, P, Q, R, Story
+from tests.unit.chaos.story import GRACE, RUNNER, TTL, P, Q, R, Story, identity
 
 LONG = TTL + GRACE + 1.0
 MARK = "chaos-0123"
@@ -84,3 +84,58 @@ def test_a_heartbeat_that_nobody_answers_in_time_is_starvation() -> None:
 
     assert story.complaints() == []
     assert story.verdict().figures["starved"] == 1
+
+
+def beaten(story: Story, pid: int) -> Story:
+    """Let a heartbeat be sent and answered."""
+    return story.tell(pid, names.BEATING, who=identity(pid)).tell(pid, names.BEAT, who=identity(pid))
+
+
+def test_nobody_may_be_declared_dead_before_lease_and_grace_are_over() -> None:
+    story = beaten(Story(P, Q), P).tell(RUNNER, names.FROZEN, pid=P).wait(TTL + 0.5)
+
+    story.tell(Q, names.DECLARED, who=identity(P)).wait(GRACE).tell(RUNNER, names.THAWED, pid=P)
+
+    assert any("s after its last beat" in complaint for complaint in story.complaints())
+
+
+def test_a_death_may_be_declared_once_lease_and_grace_are_over() -> None:
+    story = beaten(Story(P, Q), P).kill(P).wait(TTL + GRACE).tell(Q, names.DECLARED, who=identity(P))
+
+    assert story.complaints() == []
+
+
+def test_who_was_fenced_must_begin_anew() -> None:
+    story = Story(P, Q).tell(P, names.FENCED, who=identity(P)).wait(60)
+
+    assert any("did not begin anew" in complaint for complaint in story.complaints())
+
+
+def test_who_was_fenced_and_has_a_new_life_is_well() -> None:
+    story = Story(P, Q).tell(P, names.FENCED, who=identity(P)).wait(1).life(P, "another").wait(60)
+
+    assert story.complaints() == []
+
+
+def full(story: Story, *, settles: bool) -> list[str]:
+    """Let a job end while Redis is full."""
+    story.push("a").start(P, "a").tell(RUNNER, names.NEMESIS, name="oom", **{"is": "begin"})
+    story.tell(P, names.END, "a")
+    if settles:
+        story.settle(P, "a", "done")
+    story.wait(4).tell(RUNNER, names.NEMESIS, name="oom", **{"is": "end"})
+    if not settles:
+        story.settle(P, "a", "done")
+    return story.complaints()
+
+
+def test_what_ends_at_full_memory_must_be_settled_then() -> None:
+    assert full(Story(P), settles=True) == []
+    assert any("was not settled while Redis was full" in text for text in full(Story(P), settles=False))
+
+
+def test_a_suspect_may_wait_for_its_turn() -> None:
+    story = Story(P, Q, R).push("a").start(P, "a").kill(P).wait(TTL + GRACE).recover(R, P, "a")
+    story.start(Q, "a").kill(Q).wait(TTL + GRACE).recover(R, Q, "a").wait(20).run(R, "a")
+
+    assert story.complaints() == []

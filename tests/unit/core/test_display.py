@@ -14,6 +14,9 @@ from sidelong.core.display import shown
         ("a\nb\x1b[31m", "a\\nb\\x1b[31m"),
         ("x" * 200, "x" * 200),
         ("x" * 201, "x" * 200 + "..."),
+        ("\U0001f600" * 50, "\U0001f600" * 50),
+        ("\U0001f600" * 51, "\U0001f600" * 50 + "..."),
+        ("x" + "\U0001f600" * 50, "x" + "\U0001f600" * 49 + "..."),
     ],
 )
 def test_is_one_short_line(value, line):

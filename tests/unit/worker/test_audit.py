@@ -1,7 +1,7 @@
 """What counts as a job whose reply was lost."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -22,8 +22,10 @@ class PrivateList:
 
     def __init__(self) -> None:
         self.raws: list[bytes] = []
+        self.on_read: Callable[[], None] = lambda: None
 
     async def sizes(self, link: Link) -> list[int]:
+        self.on_read()
         return [len(self.raws)]
 
     async def entries(self, link: Link, place: int) -> list[bytes]:
@@ -44,13 +46,13 @@ class Capsule:
 
     def __init__(self) -> None:
         self.list = PrivateList()
-        self.wire = Wire()
+        self.wire, self.other = Wire(), Wire()
         self.memory: list[Delivery] = []
         self.fetcher = Fetcher(
             config=Config(),
             queues=cast("CapsuleQueues", self.list),
             turns=cast("Link", self.wire),
-            parks=(),
+            parks=(cast("Link", self.other),),
             control=cast("Link", Wire()),
             outage=Outage("redis://nowhere", lambda: 0.0),
             arrived=lambda arrival: None,
@@ -84,6 +86,46 @@ async def test_what_may_still_be_on_its_way_is_no_orphan(capsule: Capsule) -> No
 
     assert found == [[], []]
     assert await capsule.audit() == [(0, b"a")]
+
+
+async def test_an_orphan_is_found_although_some_wait_is_parked_at_every_audit(capsule: Capsule) -> None:
+    capsule.list.raws = [b"a"]
+    capsule.wire.sent = capsule.other.sent = 1
+    await capsule.audit()
+
+    # The waits of two queues end and begin in turn: never both between two audits.
+    capsule.wire.sent, capsule.wire.finished = 2, 1
+    between = await capsule.audit()
+    capsule.other.sent, capsule.other.finished = 2, 1
+
+    assert between == []
+    assert await capsule.audit() == [(0, b"a")]
+
+
+async def test_a_reply_that_comes_while_the_lists_are_read_saves_its_job(capsule: Capsule) -> None:
+    capsule.list.raws = [b"a"]
+    capsule.wire.sent = 1
+    await capsule.audit()
+
+    def reply() -> None:
+        capsule.wire.finished = 1
+
+    capsule.list.on_read = reply
+
+    assert await capsule.audit() == []
+
+
+async def test_what_was_seen_and_came_home_is_forgotten_while_other_orphans_wait(capsule: Capsule) -> None:
+    capsule.list.raws = [b"a", b"b"]
+    capsule.wire.sent = 1
+    await capsule.audit()
+    capsule.memory = [Delivery(b"a", 0, "default")]
+    await capsule.audit()
+
+    capsule.memory = []
+    capsule.wire.finished = 1
+
+    assert await capsule.audit() == [(0, b"b")]
 
 
 async def test_of_equal_payloads_only_as_many_are_orphans_as_nobody_has(capsule: Capsule) -> None:

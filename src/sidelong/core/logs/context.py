@@ -1,17 +1,18 @@
 """What stands beside every record that is logged inside a job: its class, its jid, and what users add."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from sidelong.core import payload
 from sidelong.core.context import Context, running_context
-from sidelong.core.display import shown
+from sidelong.core.display import shown, size
 from sidelong.core.logs.fields import Fields
 
 _MOST_TAGS = 10
+_ROOM_FOR_TAGS = 250
 _NOTHING = Fields()
 
 _added: ContextVar[Mapping[str, Any] | None] = ContextVar("sidelong_log_context", default=None)
@@ -72,6 +73,19 @@ def _of_job(context: Context) -> Fields:
     if (batch := item.get("bid")) is not None:
         fields["bid"] = shown(batch)
     if tags := context.tags:
-        fields["tags"] = [shown(tag) for tag in tags[:_MOST_TAGS]]
+        fields["tags"] = _first(tags)
     context.log_fields = fields
     return fields
+
+
+def _first(tags: Sequence[Any]) -> list[str]:
+    """Return the first tags, as many as fit beside all else into a line of 2 kB."""
+    found: list[str] = []
+    room = _ROOM_FOR_TAGS
+    for tag in tags[:_MOST_TAGS]:
+        text = shown(tag)
+        room -= size(text)
+        if room < 0:
+            break
+        found.append(text)
+    return found

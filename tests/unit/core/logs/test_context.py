@@ -59,6 +59,17 @@ def test_of_a_wrapped_job_the_class_is_the_real_one_and_nothing_is_endless(logge
     assert len(str(record.job_context)) < 3000
 
 
+@pytest.mark.parametrize("letter", ["t", "\U0001f600", "\x1b", " "])
+def test_what_stands_beside_a_record_leaves_room_in_a_line_of_2_kb(logged, letter):
+    def job():
+        in_job(letter * 1000, wrapped=letter * 1000, bid=letter * 1000, tags=[letter * 1000] * 1000)
+        return logged()
+
+    record = isolated(job)
+
+    assert len(str(record.job_context).encode()) < 1300
+
+
 def test_keys_of_nested_blocks_add_up_and_go_again(logged):
     with log_context(shop="north", order=1):
         with log_context(order=2):

@@ -1,0 +1,74 @@
+"""The checker of the chaos program finds workers that are broken on purpose, and has nothing against whole ones."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.broken import BREAKAGES
+from tests.support.processes import ROOT
+from tests.support.server_required import require_server
+
+WITHIN = 110
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Caught:
+    """How a breakage shows: in which plan, which invariant it violates, and what the checker says of it."""
+
+    plan: str
+    invariant: str
+    complaint: str
+
+
+CAUGHT = {
+    "redis-py-retries": Caught("lost-replies", "I3", "unexplained duplicate"),
+    "settles-in-multi": Caught("wrong-sets", "I1", "is lost"),
+    "removes-before-inserting": Caught("wrong-sets", "I1", "is lost"),
+    "no-audit": Caught("lost-replies", "I0", "did not come to rest"),
+    "blocks-for-ever": Caught("forgotten", "I0", "left in 'sidelong:inflight"),
+    "recovers-at-first-sight": Caught("no-leases", "I7", "declared .* dead .* was serving as"),
+    "blames-everyone": Caught("poison-in-one", "poison", "an innocent was buried"),
+    "repeats-batches": Caught("lost-replies", "I4", "was answered 'not yours'"),
+}
+
+
+def run(directory: Path, plan: str, *words: str) -> tuple[int, list[str]]:
+    """Return the exit status of a run and its lines: what it printed, and every violation."""
+    require_server()
+    command = [sys.executable, "-m", "tests.chaos", "run", f"--plan={plan}", f"--seed={SEED}", f"--keep={directory}"]
+    done = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, check=False)
+    assert done.stderr == ""
+    # Only the first violations are printed, and one fault may show in many.
+    violations = json.loads((directory / f"{plan}-{SEED}" / "verdict.json").read_text())["violations"]
+    return done.returncode, [f"{each['invariant']}: {each['text']}" for each in violations] + done.stdout.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.redis_server
+@pytest.mark.parametrize("breakage", CAUGHT)
+def test_a_broken_worker_is_found(breakage: str, tmp_path: Path) -> None:
+    caught = CAUGHT[breakage]
+
+    status, lines = run(tmp_path, caught.plan, f"--broken={breakage}")
+
+    assert status == 1
+    assert any(re.match(f"{caught.invariant}: .*{caught.complaint}", line) for line in lines), "\n".join(lines)
+    assert "FAIL" in lines[-1]
+
+
+def test_every_breakage_has_a_plan_that_shows_it() -> None:
+    assert CAUGHT.keys() == BREAKAGES.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.redis_server
+def test_whole_workers_pass_a_small_plan(tmp_path: Path) -> None:
+    status, lines = run(tmp_path, "lost-replies", "--jobs=200")
+
+    assert (status, lines[-1].endswith("PASS")) == (0, True), "\n".join(lines)
