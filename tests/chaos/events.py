@@ -78,7 +78,7 @@ QUIET = "QUIET"
 RESTED = "RESTED"
 """Nothing waits, runs or is due any more; `after` in seconds, `left` is a number of jobs if the limit passed first."""
 SAMPLE = "SAMPLE"
-"""What a worker uses: `pid`, `rss` (kB), `fds`, `threads`, `log` (bytes written so far)."""
+"""What a worker uses: `pid`, `rss` (kB), `fds`, `threads`, `cpu` (seconds so far), `log` (bytes so far)."""
 
 
 def words(**values: object) -> str:

@@ -1,15 +1,15 @@
 """The worker processes of a run: each in a slot of its own, replaced whenever it ends before the run does."""
 
-import os
 import random
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from tests.chaos.events import CUT_OFF, EXITED, FROZEN, KILLED, REJOINED, SAMPLE, STOPPING, THAWED, words
+from tests.chaos.samples import process_use
 from tests.support.eventually import eventually_sync
 from tests.support.ledger import Ledger
 from tests.support.processes import WorkerOptions, WorkerProcess
@@ -217,23 +217,16 @@ class Fleet:
 
 def sample(ledger: Ledger, process: WorkerProcess) -> None:
     """Note what a process uses, if it still runs."""
-    base = f"/proc/{process.pid}"
-    try:
-        with open(f"{base}/status", encoding="ascii", errors="replace") as status:
-            lines = dict(line.split(":", 1) for line in status if ":" in line)
+    with suppress(FileNotFoundError, ProcessLookupError):
+        used = process_use(process.pid)
         ledger.write(
             SAMPLE,
             extra=words(
                 pid=process.pid,
-                rss=lines["VmRSS"].split()[0],
-                fds=_entries(f"{base}/fd"),
-                threads=lines["Threads"].strip(),
+                rss=round(used["memory_mb"] * 1024),
+                fds=used["descriptors"],
+                threads=used["threads"],
+                cpu=f"{used['cpu_seconds']:.2f}",
                 log=process.log_file.stat().st_size,
             ),
         )
-    except (OSError, KeyError):
-        return
-
-
-def _entries(directory: str) -> int:
-    return len(os.listdir(directory))

@@ -15,6 +15,7 @@ class Sample(NamedTuple):
     rss: int
     fds: int
     log: int
+    cpu: float = 0.0
 
 
 @dataclass(slots=True)

@@ -115,12 +115,12 @@ class Sampler:
 # One moment of one process.
 
 
-def process_use(pid: int, port: int) -> Row:
+def process_use(pid: int, port: int | None = None) -> Row:
     """Return what a process uses.
 
     Args:
         pid: its number.
-        port: its connections to this port are counted.
+        port: if given, its connections to this port are counted.
 
     Raises:
         FileNotFoundError: there is no such process.
@@ -138,7 +138,7 @@ def process_use(pid: int, port: int) -> Row:
         "threads": int(status["Threads"]),
         "cpu_seconds": (int(words[11]) + int(words[12])) / _TICKS,
         "descriptors": len(files),
-        "connections": len(_connected_sockets(base, port) & files),
+        **({} if port is None else {"connections": len(_connected_sockets(base, port) & files)}),
     }
 
 

@@ -275,7 +275,13 @@ class _Reader:
     def _sample(self, event: Event) -> None:
         used = told(event.extra)
         self._concerned(event).samples.append(
-            Sample(event.ns, int(used.get("rss", 0)), int(used.get("fds", 0)), int(used.get("log", 0)))
+            Sample(
+                event.ns,
+                int(used.get("rss", 0)),
+                int(used.get("fds", 0)),
+                int(used.get("log", 0)),
+                float(used.get("cpu", 0.0)),
+            )
         )
 
     # The run.

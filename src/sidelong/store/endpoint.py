@@ -22,6 +22,7 @@ from redis.retry import Retry
 from sidelong.errors import ConfigurationError, Unavailable
 from sidelong.store.connect_faults import explained
 from sidelong.store.credentials import credentials, secrets
+from sidelong.store.patience import patience
 from sidelong.store.sentinel import Sentinels
 from sidelong.store.sentinel_url import SCHEME, Address, SentinelGroup, read_sentinel_url
 from sidelong.store.tls import tls_context
@@ -151,7 +152,7 @@ class Endpoint:
             if loop.time() < self._closed_until:
                 raise Unavailable(f"no connection to Redis at {self.address}: {self._last_error}")
             try:
-                async with asyncio.timeout(self._connect_timeout):
+                async with patience(self._connect_timeout):
                     made, address = await self._create(loop, protocol)
                     await greet()
             except Exception as error:

@@ -13,6 +13,7 @@ import redis
 from sidelong.errors import ConfigurationError, Refused, StoreError, Unavailable
 from sidelong.store.connect_faults import explained
 from sidelong.store.credentials import credentials, secrets
+from sidelong.store.patience import patience
 from sidelong.store.sentinel_client import SentinelClient
 from sidelong.store.sentinel_url import Address, SentinelGroup
 from sidelong.store.tls import tls_context
@@ -50,7 +51,7 @@ class Sentinels:
         troubles = []
         for host in tuple(self._hosts):
             try:
-                async with asyncio.timeout(self._answer_within):
+                async with patience(self._answer_within):
                     session = await self._open(host)
                     with session:
                         master = await self._ask(session)
@@ -126,11 +127,11 @@ class Sentinels:
             try:
                 # A look-up is a thread of the pool that jobs use, and cannot be cancelled: one at a time is enough.
                 await asyncio.get_running_loop().getaddrinfo(*host)
-                async with asyncio.timeout(self._answer_within):
+                async with patience(self._answer_within):
                     session = await self._open(host)
                 with session:
                     while True:
-                        async with asyncio.timeout(self._answer_within):
+                        async with patience(self._answer_within):
                             master = await self._ask(session)
                         if known is not None and master != known:
                             self._prefer(host)

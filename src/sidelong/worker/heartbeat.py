@@ -175,8 +175,10 @@ class Heartbeat:
             self._log.log(logging.ERROR, "a heartbeat failed for a fault of the worker", error)
             self._loop.call_soon_threadsafe(self._fail, error)
             return False
-        # The lease may have begun as early as the question left: the answer could have been long under way.
-        self.beaten_at = started
+        if not answer.is_buried:
+            # The lease may have begun as early as the question left: the answer could have been long under way. Who was
+            # taken for dead has none, and must not be trusted in the moment before the event loop learns of it.
+            self.beaten_at = started
         self._measure(self._clock.monotonic() - started)
         self._loop.call_soon_threadsafe(self._succeed, answer)
         return True

@@ -8,6 +8,8 @@ from tests.chaos.spans import SECOND
 from tests.chaos.verdict import Figure, Verdict
 
 _FDS_MAY_GROW_BY = 60
+_SETTLES_IN = 5 * SECOND
+_LONG = 30 * SECOND
 _SHORT_LIFE = 10 * SECOND
 """What is logged at the start is spread over this at the least."""
 
@@ -33,6 +35,7 @@ def check_ends(seen: Seen, verdict: Verdict) -> None:
         "cut off": sum(len(process.cut_off) for process in processes),
         "stopped": sum(process.stopping is not None and process.stopping < seen.rested_at for process in processes),
         "failed starts": failed_starts,
+        "stopped within": max(map(_stop_seconds, processes), default=0.0),
         "cuts": seen.cuts,
     }
 
@@ -53,8 +56,35 @@ def check_use(seen: Seen, verdict: Verdict) -> None:
         fastest = max(fastest, speed)
         if speed > seen.facts.log_bytes_per_second:
             verdict.violate("I8", f"{process.pid} logged {speed:,.0f} bytes a second")
+    cpu, log = _use_without_redis(seen)
     figures: dict[str, Figure] = {"most rss (kB)": rss, "most fds": fds, "most log bytes per second": round(fastest)}
+    figures |= {"cpu share while redis is away": cpu, "log bytes per second while redis is away": log}
     verdict.figures |= figures
+
+
+def _stop_seconds(process: Process) -> float:
+    """Return how long it took from SIGTERM to the end; 0 if it was not told, or was killed."""
+    if process.stopping is None or process.exited is None:
+        return 0.0
+    return round((process.exited - process.stopping) / SECOND, 3)
+
+
+def _use_without_redis(seen: Seen) -> tuple[Figure, Figure]:
+    """Return the most that a worker used and logged while Redis was away for long; a dash if it never was."""
+    shares, speeds = [], []
+    for span in seen.redis.away:
+        # What happens as it goes is left out.
+        begins, ends = span.begins + _SETTLES_IN, min(span.ends, seen.ended)
+        for process in seen.processes.values():
+            within = [sample for sample in process.samples if begins <= sample.ns <= ends]
+            if ends - begins < _LONG or len(within) < 2:
+                continue
+            seconds = (within[-1].ns - within[0].ns) / SECOND
+            shares.append((within[-1].cpu - within[0].cpu) / seconds)
+            speeds.append((within[-1].log - within[0].log) / seconds)
+    if not shares:
+        return "-", "-"
+    return round(max(shares), 4), round(max(speeds), 1)
 
 
 def _check_stopped(seen: Seen, process: Process, verdict: Verdict) -> None:

@@ -82,7 +82,7 @@ class RepeatLimit(logging.Filter):
         window.folded += 1
         window.text = _text(record)
         if now >= self._wakes_at:
-            self._wake_at(window.ends_at, now)
+            self._wake()
         return False
 
     def flush(self) -> None:
@@ -101,10 +101,11 @@ class RepeatLimit(logging.Filter):
 
     def _wake_at(self, at: float, now: float) -> None:
         # A record may come in the moment between the end of an interval and its wake-up: of two that wait, each would
-        # ask to be woken again, for ever.
-        if self._call_off is not None:
-            self._call_off()
+        # ask to be woken again, for ever. All is set before: to call off takes a lock, and a signal may log meanwhile.
         self._wakes_at = at
+        call_off, self._call_off = self._call_off, None
+        if call_off is not None:
+            call_off()
         self._call_off = self._later(at - now, self._wake)
 
     def _wake(self) -> None:

@@ -91,6 +91,43 @@ def test_one_wake_up_waits_however_often_a_record_comes_just_before_it(logger, t
     assert time.waiting == 1
 
 
+def test_a_record_of_another_kind_just_before_a_wake_up_does_not_put_it_off(logger, time, caplog):
+    for _ in range(5):
+        logger.error("first")
+    time.now += 9
+    for _ in range(3):
+        logger.error("second")
+    time.now += 1
+    logger.error("second")
+
+    assert caplog.messages[-1] == "first (repeated 2 more times within 10 s)"
+    time.move(9)
+    assert caplog.messages[-1] == "second (repeated 1 more times within 10 s)"
+
+
+def test_what_is_logged_while_a_wake_up_is_called_off_does_not_call_it_off_again(time, caplog):
+    called_off = []
+
+    def later(seconds, function):
+        def call_off():
+            called_off.append(function)
+            logger.error("again")
+
+        return call_off
+
+    limit = RepeatLimit(most=1, interval=10, monotonic=time, later=later)
+    logger = logging.getLogger("limited.signal")
+    logger.addFilter(limit)
+    for _ in range(2):
+        for _ in range(3):
+            logger.error("again")
+        time.now += 10
+    logger.error("again")
+    logger.error("again")
+
+    assert 1 <= len(called_off) <= 2
+
+
 def test_the_next_record_brings_the_count_if_nothing_else_has(caplog):
     time = Time()
     limit = RepeatLimit(most=1, interval=10, monotonic=time, later=lambda seconds, function: lambda: None)
