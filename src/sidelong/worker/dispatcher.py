@@ -6,6 +6,7 @@ call per turn settles what finished and takes as many as there are free slots.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
@@ -69,6 +70,7 @@ class Dispatcher:
         self._rank = {place: rank for rank, place in enumerate(by_weight)}
         self._fetcher: Fetcher
         self._wake = asyncio.Event()
+        self._looking = asyncio.Lock()  # an audit and a sweep at the same time would find the same twice
         self._arrivals: list[Delivery] = []
         self._finished: list[Delivery] = []
         self._running: set[Delivery] = set()
@@ -160,10 +162,10 @@ class Dispatcher:
         Raises:
             StoreError: Redis did not tell what is in the private lists.
         """
-        orphans = await self._fetcher.audit(lambda: self.in_memory)
-        for place, raw in orphans:
-            delivery = self._holdings.take_in(place, raw)
-            self._hand_back(delivery)
+        async with self._looking:
+            orphans = await self._fetcher.audit(lambda: self.in_memory)
+            for arrival in orphans:
+                self._hand_back(self._holdings.take_in(*arrival))
         if orphans:
             logger.warning("%d jobs were fetched and their replies lost; they go back to their queues", len(orphans))
             self._wake.set()
@@ -177,9 +179,10 @@ class Dispatcher:
         Raises:
             StoreError: Redis did not tell what is in the private lists.
         """
-        for place, raw in await self._fetcher.left_behind():
-            delivery = self._holdings.take_in(place, raw)
-            self._hand_back(delivery)
+        async with self._looking:
+            left = Counter(await self._fetcher.left_behind())
+            for arrival in (left - Counter((each.place, each.raw) for each in self.in_memory)).elements():
+                self._hand_back(self._holdings.take_in(*arrival))
         self._wake.set()
 
     async def rescue(self) -> None:

@@ -93,7 +93,6 @@ class Fetcher:
             GaveUp: `give_up` was called meanwhile.
         """
         self._number += 1
-        self._audit.forget(deliveries)
         batch = Batch(self._number, deliveries, free, takes)
         attempts = 0
         while True:
@@ -108,6 +107,8 @@ class Fetcher:
             else:
                 self._outage.ends()
                 self._is_unresolved = False
+                if self._audit.is_watching:
+                    self._audit.note(deliveries, turn.taken)
                 return turn
             if self._given_up.is_set:
                 raise GaveUp
@@ -173,6 +174,8 @@ class Fetcher:
             if raw is not None:
                 if not self._ended.is_set:
                     self._may_park.clear()
+                if self._audit.is_watching:
+                    self._audit.moves(place, raw)
                 self._arrived((place, raw))
 
     async def _after_failed_park(self, place: int, error: StoreError, attempts: int) -> None:
@@ -254,25 +257,38 @@ class _Audit:
     A payload that was seen at one audit and is not in memory at a later one is an orphan if every command that was
     sent before the first ended is over by the second: replies on one connection come in order, so the reply that named
     the payload is not on its way any more. What was seen first is kept until then, however many audits it takes:
-    parked waits of several queues rarely all end within one. Equal bytes are compared by count.
+    parked waits of several queues rarely all end within one. Equal bytes are compared by count, and whatever comes or
+    goes meanwhile is taken out of it: the next audit looks again.
+
+    Attributes:
+        is_watching: whether it must be told what comes and goes.
     """
 
     def __init__(self, queues: CapsuleQueues, links: Sequence[Link]) -> None:
+        self.is_watching = False
         self._queues = queues
         self._links = links
         self._seen: list[Counter[bytes]] = [Counter() for _ in queues.names]
+        self._moved: list[Counter[bytes]] | None = None
         self._sent = [0] * len(links)
 
     def start_over(self) -> None:
         """Forget everything that was seen."""
-        self._seen = [Counter() for _ in self._seen]
+        self._keep([Counter() for _ in self._seen])
 
-    def forget(self, deliveries: Sequence[Delivery]) -> None:
-        """Forget that what is settled now was seen: fetched again, it may be on its way at the next audit."""
-        if not any(self._seen):
-            return
-        for delivery in deliveries:
-            self._seen[delivery.place][delivery.raw] -= 1
+    def note(self, settled: Sequence[Delivery], taken: Sequence[tuple[int, list[bytes]]]) -> None:
+        """Take note of an answered turn."""
+        for delivery in settled:
+            self.moves(delivery.place, delivery.raw)
+        for place, payloads in taken:
+            for raw in payloads:
+                self.moves(place, raw)
+
+    def moves(self, place: int, raw: bytes) -> None:
+        """Take note that a payload has come into memory, or has left it and may come again."""
+        self._seen[place][raw] -= 1
+        if self._moved is not None:
+            self._moved[place][raw] += 1
 
     async def orphans(self, control: Link, in_memory: Callable[[], Sequence[Delivery]]) -> list[Arrival]:
         # Before anything is read: a reply that comes meanwhile may name what is not in memory yet.
@@ -280,25 +296,36 @@ class _Audit:
         excesses = await self._excesses(control, in_memory)
         still = [excess & seen for excess, seen in zip(excesses, self._seen, strict=True)]
         if any(still) and not is_over:
-            self._seen = still
+            self._keep(still)
             return []
-        self._seen = excesses
+        self._keep(excesses)
         self._sent = [link.sent for link in self._links]
         return [(place, raw) for place, orphans in enumerate(still) for raw in orphans.elements()]
 
     async def _excesses(self, control: Link, in_memory: Callable[[], Sequence[Delivery]]) -> list[Counter[bytes]]:
-        """Return, per queue, what its private list holds beyond what is in memory."""
-        sizes = await self._queues.sizes(control)
-        held = Counter(delivery.place for delivery in in_memory())
-        excesses: list[Counter[bytes]] = []
-        for place, size in enumerate(sizes):
-            if isinstance(size, Refused) or size <= held[place]:
-                excesses.append(Counter())
-                continue
-            entries = Counter(await self._queues.entries(control, place))
-            mine = Counter(delivery.raw for delivery in in_memory() if delivery.place == place)
-            excesses.append(entries - mine)
-        return excesses
+        """Return, per queue, what its private list holds beyond what is in memory, and did not move meanwhile."""
+        moved: list[Counter[bytes]] = [Counter() for _ in self._seen]
+        self._moved = moved
+        self.is_watching = True
+        try:
+            sizes = await self._queues.sizes(control)
+            held = Counter(delivery.place for delivery in in_memory())
+            excesses: list[Counter[bytes]] = []
+            for place, size in enumerate(sizes):
+                if isinstance(size, Refused) or size <= held[place]:
+                    excesses.append(Counter())
+                    continue
+                entries = Counter(await self._queues.entries(control, place))
+                mine = Counter(delivery.raw for delivery in in_memory() if delivery.place == place)
+                excesses.append(entries - mine)
+        finally:
+            self._moved = None
+        # What was read is older than what has moved since: a list may show what was handed back, and comes again.
+        return [excess - gone for excess, gone in zip(excesses, moved, strict=True)]
+
+    def _keep(self, seen: list[Counter[bytes]]) -> None:
+        self._seen = seen
+        self.is_watching = any(seen)
 
 
 def _pause(attempts: int) -> float:

@@ -196,6 +196,9 @@ class Life:
     async def _audit(self) -> None:
         while not self._over.is_set:
             await self._over.sleep(self._config.beat_interval)
+            if self._over.is_set:
+                # What is left is for the sweep.
+                return
             for dispatcher in self._dispatchers:
                 try:
                     await dispatcher.reconcile()

@@ -1,7 +1,7 @@
 """What counts as a job whose reply was lost."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -23,18 +23,23 @@ class PrivateList:
     def __init__(self) -> None:
         self.raws: list[bytes] = []
         self.on_read: Callable[[], None] = lambda: None
+        self.on_read_entries: Callable[[], Awaitable[None]] | None = None
+        self.taken: list[tuple[int, list[bytes]]] = []
 
     async def sizes(self, link: Link) -> list[int]:
         self.on_read()
         return [len(self.raws)]
 
     async def entries(self, link: Link, place: int) -> list[bytes]:
-        return list(self.raws)
+        found = list(self.raws)
+        if self.on_read_entries is not None:
+            await self.on_read_entries()
+        return found
 
     async def turn(self, batch: Batch) -> Turn:
         left = Counter(self.raws) - Counter(delivery.raw for delivery in batch.deliveries)
         self.raws = list(left.elements())
-        return Turn(batch.deliveries)
+        return Turn(batch.deliveries, taken=self.taken)
 
 
 class Wire:
@@ -58,6 +63,12 @@ class Capsule:
             arrived=lambda arrival: None,
             poked=lambda: None,
         )
+
+    async def take(self, raw: bytes) -> None:
+        """Let a turn bring a payload that is in the list already."""
+        self.list.taken = [(0, [raw])]
+        await self.fetcher.turn([], 1, [(0, 1)])
+        self.list.taken = []
 
     async def audit(self) -> Sequence[Any]:
         return await self.fetcher.audit(lambda: self.memory)
@@ -145,6 +156,39 @@ async def test_what_was_handed_back_and_fetched_again_is_no_orphan(capsule: Caps
     orphan.outcome = HANDED_BACK
 
     await capsule.fetcher.turn([orphan], 0, [])
+    capsule.list.raws = [b"a"]
+
+    assert await capsule.audit() == []
+
+
+async def test_an_equal_payload_that_comes_later_is_no_orphan(capsule: Capsule) -> None:
+    capsule.list.raws = [b"a"]
+    await capsule.audit()
+    # What was on its way has come; another one like it is taken, and is on its way now.
+    await capsule.take(b"a")
+    capsule.memory = [Delivery(b"a", 0, "default")]
+    capsule.wire.sent += 1
+    capsule.list.raws = [b"a", b"a"]
+
+    assert await capsule.audit() == []
+
+
+async def test_what_is_handed_back_while_the_lists_are_read_is_not_taken_for_seen(capsule: Capsule) -> None:
+    capsule.list.raws = [b"a", b"b"]
+    held = Delivery(b"a", 0, "default")
+    held.outcome = HANDED_BACK
+    capsule.memory = [held]
+
+    async def hand_back() -> None:
+        await capsule.fetcher.turn([held], 0, [])
+        capsule.memory = []
+
+    # The answer to the question for the list is overtaken by that of the turn.
+    capsule.list.on_read_entries = hand_back
+    await capsule.audit()
+    capsule.list.on_read_entries = None
+    # It is taken once more, by a wait whose reply is on its way.
+    capsule.wire.sent += 1
     capsule.list.raws = [b"a"]
 
     assert await capsule.audit() == []
