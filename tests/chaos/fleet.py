@@ -34,6 +34,7 @@ class Slot:
         self._options = options
         self._ledger = ledger
         self._failpoints: Sequence[str] = ()
+        self._armed: dict[int, Sequence[str]] = {}
         self._is_cut_off = False
         self._is_over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="slot", daemon=True)
@@ -70,11 +71,15 @@ class Slot:
         Args:
             failpoint: `name`, or `name:n` for the n-th hit.
         """
-        old = self.process
-        self._failpoints = (failpoint,)
-        self._ledger.write(STOPPING, extra=words(pid=old.pid))
-        old.send(signal.SIGTERM)
-        return eventually_sync(lambda: self.process is not old and self.process, 60)
+        while True:
+            old = self.process
+            self._failpoints = (failpoint,)
+            self._ledger.write(STOPPING, extra=words(pid=old.pid))
+            old.send(signal.SIGTERM)
+            made = eventually_sync(lambda old=old: self.process is not old and self.process, 60)
+            if failpoint in self._armed[made.pid]:
+                return made
+            # The old one had just ended by itself, and its successor was being started unarmed.
 
     def freeze(self, seconds: float) -> None:
         """Stop the process in its tracks for a while."""
@@ -142,6 +147,7 @@ class Slot:
         while not self._is_over.is_set():
             failpoints, self._failpoints = self._failpoints, ()
             process = WorkerProcess(self._options, failpoints=failpoints)
+            self._armed[process.pid] = failpoints
             self.processes.append(process)
             if self._is_cut_off:
                 self._ledger.write(CUT_OFF, extra=words(pid=process.pid))

@@ -25,6 +25,7 @@ from tests.support.timings import TEST_TIMINGS
 
 _DEFAULT_TIMINGS = {"lease_ttl": 20.0, "recovery_grace": 15.0, "recovery_interval": 5.0}
 _LOOK_EVERY = 0.2
+_GAP = 1.0
 PLAN = "plan.json"
 """The file in a run's directory that says what was run."""
 
@@ -120,6 +121,8 @@ def _strike_all(site: Site, plan: Plan, seed: int) -> None:
                 site.ledger.write(NEMESIS, extra=f"name={nemesis.name} is=begin")
                 nemesis.strike(site, chance)
                 site.ledger.write(NEMESIS, extra=f"name={nemesis.name} is=end")
+                # Those that are overdue must not strike what has not noticed the last one yet.
+                site.wait(min(_GAP, nemesis.lasts / 2))
         except Exception:
             failures.append(traceback.format_exc())
 

@@ -2,12 +2,13 @@
 
 import itertools
 import os
+import random
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from tests.support.sentinel_trio import SentinelTrio
 
 _HOUR = 3600.0
 _PAUSE = 0.2
+_LOOKS = 60
+_LOOK_EVERY = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +135,14 @@ class Site:
             if cuts := link.cuts - before:
                 self.ledger.write(CUT, extra=words(count=cuts))
 
+    def wait_for_cut(self, link: Proxy, within: float) -> bool:
+        """Wait until a connection of a link is cut, and tell whether one was."""
+        before = link.cuts
+        ends_at = time.monotonic() + within
+        while link.cuts == before and time.monotonic() < ends_at:
+            self.wait(_LOOK_EVERY)
+        return link.cuts > before
+
     @contextmanager
     def redis_away(self) -> Iterator[None]:
         """Tell the ledger that Redis is of no use inside the block, and keep other faults off it."""
@@ -146,6 +157,17 @@ class Site:
             yield
         finally:
             self.ledger.write(REDIS_UP)
+
+    def busy(self, chance: random.Random, *, linked: bool = False) -> Slot:
+        """Return a slot by chance whose process serves and has jobs, or any that serves if none has any for a while."""
+        for _ in range(_LOOKS):
+            slots = [slot for slot in self.fleet.slots if slot.is_serving and (slot.link is not None or not linked)]
+            with suppress(redis.RedisError), self.client() as client:
+                held = {int(key.split(":")[3]) for key, raws in seeding.in_flight(client).items() if raws}
+                if busy := [slot for slot in slots if slot.process.pid in held]:
+                    return chance.choice(busy)
+            self.wait(_LOOK_EVERY)
+        return self.fleet.any(chance, linked=linked)
 
     def wait_for(self, name: str, count: int = 1, *, since: int, within: float = 60.0) -> float:
         """Wait for events of one name that are later than a moment.

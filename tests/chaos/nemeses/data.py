@@ -59,11 +59,11 @@ _OURS = (
 def wrong_type(site: Site, chance: random.Random) -> None:
     """Put a string, hash or stream in the place of one of our keys for a while."""
     with site.redis_lock, site.client() as client:
-        inflight = [key.decode() for key in client.scan_iter("sidelong:inflight:*", count=1000)]
-        pattern = chance.choice((*_JOB_KEYS, *_SIDEKIQS, *_OURS, *sorted(inflight)[:4]))
-        keys = sorted(key.decode() for key in client.scan_iter(pattern, count=1000))
-        if not keys:
-            return
+        patterns = [*_JOB_KEYS, *_SIDEKIQS, *_OURS, "sidelong:inflight:*"]
+        chance.shuffle(patterns)
+        for pattern in patterns:
+            if keys := sorted(key.decode() for key in client.scan_iter(pattern, count=1000)):
+                break
         key = chance.choice(keys)
         client.eval(_SWAP, 2, key, _KEPT, chance.choice(("string", "hash", "stream")))
         site.wait(chance.uniform(0.2, 2.0))

@@ -26,22 +26,12 @@ def cut(site: Site, chance: random.Random) -> None:
     """Cut one or more connections of a link, with replies or half requests lost on the way."""
     link = chance.choice(site.links)
     with site.using(link):
-        before = link.cuts
         chance.choice(_LOSSES)(link, chance)
-        if not _is_cut(site, link, before):
+        if not site.wait_for_cut(link, _PATIENCE):
             # Nothing that would be cut so is sent: the next reply will do.
             link.cut_after_replies(1, 1)
-            _is_cut(site, link, before)
+            site.wait_for_cut(link, _PATIENCE)
         link.heal()
-
-
-def _is_cut(site: Site, link: Proxy, before: int) -> bool:
-    """Wait a little for a cut, and tell whether there was one."""
-    for _ in range(int(_PATIENCE / 0.05)):
-        if link.cuts > before:
-            return True
-        site.wait(0.05)
-    return False
 
 
 def reset(site: Site, chance: random.Random) -> None:
@@ -56,7 +46,7 @@ def reset(site: Site, chance: random.Random) -> None:
 
 def blackhole(site: Site, chance: random.Random) -> None:
     """Let a worker's link go silent, one way or both, for less than a lease or for longer than a lease and a grace."""
-    slot = site.fleet.any(chance, linked=True)
+    slot = site.busy(chance, linked=True)
     assert slot.link is not None
     directions: tuple[Direction, ...] = ("both", "replies", "requests")
     with site.using(slot.link):

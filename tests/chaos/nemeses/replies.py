@@ -4,7 +4,6 @@ import random
 import re
 from collections.abc import Callable
 
-from tests.chaos.events import CUT, words
 from tests.chaos.nemesis import PROXIES, Nemesis
 from tests.chaos.site import Site
 from tests.support.proxy import Proxy
@@ -14,22 +13,15 @@ _SETTLES = re.compile(rb"stat:processed")
 """What settles counts."""
 _TAKES = re.compile(rb"^BLMOVE ")
 _PATIENCE = 3.0
-_LOOK_EVERY = 0.02
 
 
 def _lose(pattern: re.Pattern[bytes], choose: Callable[[Site, random.Random], Proxy]) -> Callable[..., None]:
     def strike(site: Site, chance: random.Random) -> None:
         link = choose(site, chance)
         with site.using(link):
-            before = link.cuts
             link.drop_reply_to(pattern)
-            for _ in range(int(_PATIENCE / _LOOK_EVERY)):
-                site.wait(_LOOK_EVERY)
-                if link.cuts > before:
-                    break
+            site.wait_for_cut(link, _PATIENCE)
             link.heal()
-            if link.cuts > before:
-                site.ledger.write(CUT, extra=words(count=link.cuts - before))
 
     return strike
 

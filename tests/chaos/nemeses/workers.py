@@ -29,8 +29,8 @@ _RECOVERS = ("between_recovery_chunks", "after_declaring")
 
 
 def kill(site: Site, chance: random.Random) -> None:
-    """Kill a worker."""
-    site.fleet.any(chance).kill()
+    """Kill a worker that runs jobs."""
+    site.busy(chance).kill()
 
 
 def failpoint(site: Site, chance: random.Random) -> None:
@@ -92,7 +92,7 @@ def _stir(site: Site) -> None:
 
 def freeze(site: Site, chance: random.Random) -> None:
     """Freeze a worker for longer than a lease and a grace."""
-    site.fleet.any(chance).freeze(FROZEN_FOR)
+    site.busy(chance).freeze(FROZEN_FOR)
 
 
 def hiccup(site: Site, chance: random.Random) -> None:
