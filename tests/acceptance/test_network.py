@@ -1,6 +1,7 @@
 """A network that loses replies, cuts connections, and goes silent: nothing is lost, and nothing runs twice."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,8 @@ from tests.support.timings import TEST_TIMINGS
 
 COUNT = 20_000
 DIRECTIONS: tuple[Direction, ...] = ("both", "replies", "requests")
+# A wait for three queues, and two audits.
+FOUND_AFTER = 3 * TEST_TIMINGS["block_time"] + 2 * TEST_TIMINGS["beat_interval"]
 DEAD_AFTER = TEST_TIMINGS["lease_ttl"] + TEST_TIMINGS["recovery_grace"] + TEST_TIMINGS["recovery_interval"]
 
 
@@ -62,6 +65,34 @@ def test_lost_replies_and_cut_connections_neither_lose_nor_double_a_job(
     assert not history.lost(jids)
     assert not history.ran_twice()
     assert processed(redis_client) == COUNT
+
+
+def test_a_job_whose_reply_is_lost_on_its_way_to_an_idle_worker_runs_soon(
+    redis_server: Database, redis_client: redis.Redis, ledger: Ledger, proxy: Proxy
+) -> None:
+    options = WorkerOptions(redis=proxy.url(redis_server.number), ledger=ledger, queues=["high", "default", "low"])
+
+    def is_waiting(queue: str) -> bool:
+        return any(
+            entry["name"].endswith(f"-park-{queue}") and "b" in entry["flags"] for entry in redis_client.client_list()
+        )
+
+    with WorkerProcess(options):
+        eventually_sync(lambda: all(map(is_waiting, options.queues)), 15)
+        # Their waits end one after the other, and never all between two audits.
+        for queue in ("high", "default"):
+            (jid,) = enqueue(redis_client, "noop", queue=queue)
+            eventually_sync(lambda jid=jid: jid in ledger.history().ends, 15)
+            threading.Event().wait(0.7)
+        proxy.drop_reply_to(b"BLMOVE queue:low")
+        eventually_sync(lambda: not proxy.drops_to_come, 15)
+        (lost,) = enqueue(redis_client, "noop", queue="low")
+        eventually_sync(lambda: proxy.replies_dropped == 1, 15)
+        dropped_at = time.monotonic()
+        eventually_sync(lambda: lost in ledger.history().ends, 3 * FOUND_AFTER)
+        print(f"ran {time.monotonic() - dropped_at:.1f} s after its reply was lost")
+
+    assert not ledger.history().ran_twice()
 
 
 async def test_a_push_whose_reply_is_lost_names_the_job_and_leaves_no_silent_copy(

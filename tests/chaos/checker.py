@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from tests.chaos.checks.bounds import check_ends, check_use
 from tests.chaos.checks.counters import check_counters
-from tests.chaos.checks.duplicates import check_duplicates
+from tests.chaos.checks.duplicates import check_attempts, check_duplicates
 from tests.chaos.checks.effects import check_effects
 from tests.chaos.checks.leftovers import check_leftovers
 from tests.chaos.checks.poison import check_poison
-from tests.chaos.checks.progress import check_full_memory
+from tests.chaos.checks.progress import check_full_memory, check_settling
 from tests.chaos.checks.recovery import (
     check_new_lives,
     check_patience,
@@ -32,6 +32,7 @@ _CHECKS = (
     check_malformed,
     check_places,
     check_duplicates,
+    check_attempts,
     check_effects,
     check_counters,
     check_recovery,
@@ -40,6 +41,7 @@ _CHECKS = (
     check_new_lives,
     check_resumption,
     check_full_memory,
+    check_settling,
     check_poison,
     check_leftovers,
     check_ends,

@@ -1,6 +1,7 @@
 """What the long runs share: their workers, what must hold of their samples, and the last line."""
 
 import json
+import os
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,9 @@ from tests.support.eventually import eventually_sync
 from tests.support.ledger import Ledger
 from tests.support.processes import WorkerOptions, WorkerProcess
 
+SAMPLES = "samples.csv"
+FIGURES = "figures.json"
+"""The files in which a run leaves them."""
 MOST_ROWS = 2_000
 MEMORY_SHARE = 0.05
 """By how much memory may grow once a process is warm."""
@@ -61,7 +65,10 @@ class Stretch:
 def start_worker(
     url: str, directory: Path, concurrency: int, queues: Sequence[str], **settings: object
 ) -> WorkerProcess:
-    """Start a worker of the light application, with the product's own timings but for `settings`."""
+    """Start a worker of the light application, with the product's own timings but for `settings`.
+
+    It ends with the thread that calls this, however that ends.
+    """
     options = WorkerOptions(
         redis=url,
         ledger=Ledger(directory),
@@ -70,6 +77,8 @@ def start_worker(
         settings="default",
         overrides=settings,
         target="tests.chaos.light_app:app",
+        module="tests.chaos.light_worker",
+        extra=[f"--parent={os.getpid()}"],
     )
     return WorkerProcess(options)
 
@@ -194,9 +203,9 @@ def check_log(verdict: Verdict, name: str, log: str) -> None:
 
 def keep(directory: Path, rows: Sequence[Row], verdict: Verdict) -> None:
     """Write samples and figures."""
-    save(directory / "samples.csv", thinned(rows, MOST_ROWS))
+    save(directory / SAMPLES, thinned(rows, MOST_ROWS))
     report = {"figures": verdict.figures, "violations": [asdict(each) for each in verdict.violations]}
-    (directory / "figures.json").write_text(json.dumps(report, indent=2) + "\n")
+    (directory / FIGURES).write_text(json.dumps(report, indent=2) + "\n")
 
 
 def tell(heading: str, directory: Path, verdict: Verdict) -> int:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tests.chaos.events import PUSH, PUSHED, UNSURE
+from tests.chaos.spans import FOREVER
 
 KILLER = "kill_self"
 """The names of jobs that kill the process that runs them begin so."""
@@ -40,6 +41,7 @@ class Job:
         settles: its SETTLEDs, each with `how`.
         losts: its LOSTs.
         recoveries: its RECOVEREDs, each with the identity of the owner.
+        orphans: its ORPHANs.
     """
 
     jid: str
@@ -51,6 +53,7 @@ class Job:
     settles: list[Mark] = field(default_factory=list)
     losts: list[Mark] = field(default_factory=list)
     recoveries: list[Mark] = field(default_factory=list)
+    orphans: list[Mark] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{self.jid} ({self.course.get('job', 'of unknown name')})"
@@ -94,6 +97,11 @@ class Job:
     def settles_of(self, run: Run) -> list[Mark]:
         """Return how its process settled that run."""
         return [mark for mark in self.settles if mark.pid == run.pid and self.run_of(mark.pid, mark.ns) == run]
+
+    def left_at(self, run: Run) -> int:
+        """Return when the body of that run was left, by its end or by an exception; FOREVER if it never was."""
+        left = (mark.ns for mark in (*self.ends, *self.fails) if mark.pid == run.pid and mark.ns >= run.ns)
+        return min((ns for ns in left if self.run_of(run.pid, ns) == run), default=FOREVER)
 
     def is_over(self, run: Run) -> bool:
         """Tell whether its process came to the end of that run, in whatever way."""

@@ -2,12 +2,21 @@
 
 import subprocess
 import sys
+import tempfile
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import IO
 
+from tests.chaos.ends import HELD, summary, worst
 from tests.chaos.plans import Plan, alone, pairs
 from tests.support.processes import ROOT
+
+_LOOK_EVERY = 0.1
+_ENDS_WITHIN = 60.0
+"""Seconds that a run has to end its workers and servers when it is stopped."""
+_COMPLAINTS = 3000
 
 
 def matrix_plans(*, with_pairs: bool) -> list[Plan]:
@@ -16,7 +25,9 @@ def matrix_plans(*, with_pairs: bool) -> list[Plan]:
 
 
 def run_matrix(plans: Sequence[Plan], *, seeds: Sequence[int], jobs: int, at_once: int, keep: Path | None) -> int:
-    """Run all of them, print the last line of each, and return how many did not hold.
+    """Run all of them, print the last line of each, and return the exit status.
+
+    However it is left, no run goes on.
 
     Args:
         plans: which.
@@ -25,31 +36,91 @@ def run_matrix(plans: Sequence[Plan], *, seeds: Sequence[int], jobs: int, at_onc
         at_once: runs at the same time; they slow each other down.
         keep: where each run leaves its ledger, logs and dump, if it is to be kept.
     """
-    bad = 0
-    with ThreadPoolExecutor(at_once) as threads:
-        runs = [threads.submit(_run, *words) for words in _runs(plans, seeds, jobs, keep)]
-        for run in as_completed(runs):
-            status, last = run.result()
-            bad += status != 0
-            print(last, flush=True)
-    held = len(plans) * len(seeds) - bad
-    print(f"{len(plans)} plans, seeds {', '.join(map(str, seeds))}: {held} runs held, {bad} did not")
-    return bad
+    waiting = deque(_wanted(plans, seeds, jobs, keep))
+    running: list[_Run] = []
+    statuses: list[int] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                running.append(_Run(*waiting.popleft()))
+            time.sleep(_LOOK_EVERY)
+            for run in [run for run in running if run.status is not None]:
+                running.remove(run)
+                statuses.append(run.end())
+                print(run.told, flush=True)
+    finally:
+        for run in running:
+            run.stop()
+        for run in running:
+            run.end()
+            print(run.told, flush=True)
+    print(f"{len(plans)} plans, seeds {', '.join(map(str, seeds))}: {summary(statuses)}", flush=True)
+    return worst(statuses)
 
 
-def _runs(plans: Sequence[Plan], seeds: Sequence[int], jobs: int, keep: Path | None) -> Iterator[tuple[list[str], str]]:
+def _wanted(
+    plans: Sequence[Plan], seeds: Sequence[int], jobs: int, keep: Path | None
+) -> Iterator[tuple[list[str], str]]:
     for plan in plans:
         for seed in seeds:
             words = ["run", f"--plan={plan.name}", f"--seed={seed}", f"--jobs={jobs}"]
             if keep is not None:
-                words.append(f"--keep={keep}")
+                # Runs are started from the root of the checkout.
+                words.append(f"--keep={keep.absolute()}")
             yield words, f"{plan.name} seed {seed}"
 
 
-def _run(words: list[str], heading: str) -> tuple[int, str]:
-    """Run one plan and return its exit status and what it said last, or all of it if something did not hold."""
-    done = subprocess.run([sys.executable, "-m", "tests.chaos", *words], cwd=ROOT, capture_output=True, text=True)
-    lines = [line for line in done.stdout.splitlines() if line]
-    if done.returncode == 0:
-        return 0, lines[-1]
-    return done.returncode, "\n".join([f"--- {heading} ended with {done.returncode}", *lines, done.stderr[-3000:]])
+class _Run:
+    """One run in a process of its own.
+
+    Attributes:
+        told: once it has ended, what it said last, or all of it if something did not hold.
+    """
+
+    def __init__(self, words: list[str], heading: str) -> None:
+        self.told = ""
+        self._heading = heading
+        # Files, not pipes: nobody reads until it has ended.
+        self._output: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `end` closes it
+        self._complaints: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos", *words],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._complaints,
+            # A Ctrl-C at the terminal is for the matrix, which stops its runs one signal each.
+            start_new_session=True,
+        )
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while it is under way."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """Ask it to end its workers and servers, and to end."""
+        self._process.terminate()
+
+    def end(self) -> int:
+        """Wait until it has ended and return the exit status; one that does not end is killed."""
+        try:
+            status = self._process.wait(_ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        output, complaints = _read(self._output), _read(self._complaints)
+        lines = [line for line in output.splitlines() if line]
+        if status == HELD:
+            self.told = lines[-1]
+        else:
+            self.told = "\n".join(
+                [f"--- {self._heading} ended with {status}", *lines, complaints[-_COMPLAINTS:].rstrip()]
+            ).rstrip()
+        return status
+
+
+def _read(file: IO[str]) -> str:
+    with file:
+        file.seek(0)
+        return file.read()

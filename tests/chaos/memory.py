@@ -23,6 +23,8 @@ SLOTS = 100
 _QUEUE = "default"
 _PORTION = 1_000
 _BACKLOG = 10_000
+LEAST_JOBS = 10_000
+"""Fewer are done before there are samples to be compared."""
 _PAUSE = 0.02
 _RESTS_WITHIN = 60.0
 

@@ -3,12 +3,14 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from tests.chaos.needs import APPENDONLY, PROXIES, SENTINELS, Need
 
 if TYPE_CHECKING:
     from tests.chaos.site import Site
 
-Need = Literal["proxies", "sentinels", "appendonly"]
+__all__ = ["APPENDONLY", "PROXIES", "SENTINELS", "Need", "Nemesis"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +32,3 @@ class Nemesis:
     times: int = 5
     needs: frozenset[Need] = frozenset()
     kills: bool = False
-
-
-PROXIES: frozenset[Need] = frozenset({"proxies"})
-SENTINELS: frozenset[Need] = frozenset({"sentinels"})
-APPENDONLY: frozenset[Need] = frozenset({"appendonly"})

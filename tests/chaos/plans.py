@@ -1,12 +1,14 @@
 """What a run does: which faults, how often, on how many jobs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import combinations
 
+from tests.chaos.needs import Need
 from tests.chaos.nemeses import NEMESES
-from tests.chaos.nemesis import Need, Nemesis
+from tests.chaos.nemesis import Nemesis
 from tests.support.failpoints import FAILPOINTS
 from tests.support.redis_server import AppendOnly
 
@@ -78,7 +80,7 @@ PLANS: Mapping[str, Plan] = {
     for plan in (
         Plan(name="calm"),
         Plan(name="smoke", strikes={"kill": 10, "cut": 20}, jobs=5000, rate=300),
-        Plan(name="kill+cut", strikes={"kill": 50, "cut": 50}, jobs=100_000, rate=600),
+        Plan(name="release", strikes={"kill": 50, "cut": 50}, jobs=100_000, rate=600),
         Plan(name="failpoints", strikes={"failpoint": 20 * len(FAILPOINTS)}, jobs=20_000),
         Plan(name="deploys", strikes={"rolling": 100}, jobs=40_000, mix="steady"),
         Plan(name="poison", killers=1, jobs=400, rate=80, mix="long", concurrency=50, workers=3, rests_within=240.0),
@@ -143,22 +145,37 @@ PLANS: Mapping[str, Plan] = {
 
 
 def plan_named(name: str) -> Plan:
-    """Return a plan by its name, or the one that has the faults it joins by `+`.
+    """Return a plan by its name, or the one that has the faults it joins by `+`, in whichever order.
 
     Raises:
-        LookupError: there is no such plan or fault.
+        LookupError: there is no such plan or fault, or the faults cannot be joined so.
     """
     if name in PLANS:
         return PLANS[name]
-    strikes = {}
+    strikes: dict[str, int] = {}
     for part in name.split("+"):
-        nemesis, _, times = part.partition(":")
-        if nemesis not in NEMESES:
-            raise LookupError(f"there is no plan and no fault {nemesis!r}")
-        if times and not times.isdecimal():
-            raise LookupError(f"{nemesis} can strike a number of times, not {times!r}")
-        strikes[nemesis] = int(times or NEMESES[nemesis].times)
+        nemesis, times = _strikes_of(part)
+        if nemesis in strikes:
+            raise LookupError(f"{nemesis} stands twice in {name!r}: say {nemesis}:TIMES for more strikes")
+        strikes[nemesis] = times
+    for first, second in combinations(strikes, 2):
+        if reason := _why_apart(first, second):
+            raise LookupError(f"{first} and {second} cannot be joined: {reason}")
     return Plan(name=name, strikes=strikes)
+
+
+def _strikes_of(part: str) -> tuple[str, int]:
+    """Return which fault a part of a name asks for, and how often."""
+    nemesis, colon, times = part.partition(":")
+    if nemesis in PLANS and nemesis not in NEMESES:
+        raise LookupError(f"{nemesis} is a plan: only faults can be joined by '+' or have a number behind ':'")
+    if nemesis not in NEMESES:
+        raise LookupError(f"there is no plan and no fault {nemesis!r}")
+    if not colon:
+        return nemesis, NEMESES[nemesis].times
+    if not _TIMES.fullmatch(times):
+        raise LookupError(f"{nemesis} can strike 1 to 9999 times, not {times!r}")
+    return nemesis, int(times)
 
 
 def alone() -> list[Plan]:
@@ -181,12 +198,23 @@ def _half(name: str) -> str:
 
 
 def _can_meet(first: str, second: str) -> bool:
-    # Proxies lead to one server, and sentinels replace a master that does not answer.
+    return not _why_apart(first, second)
+
+
+def _why_apart(first: str, second: str) -> str:
+    """Return why two faults cannot be in one run; empty if they can."""
     needs = NEMESES[first].needs | NEMESES[second].needs
-    return "sentinels" not in needs or not ("proxies" in needs or {first, second} & _DEPOSED)
+    if "sentinels" not in needs:
+        return ""
+    if "proxies" in needs:
+        return "one needs proxies, which lead to one server, and the other sentinels, which choose among several"
+    if {first, second} & _DEPOSED:
+        return "sentinels replace a master that does not answer"
+    return ""
 
 
-_DEPOSED = frozenset({"redis-freeze", "redis-restart", "redis-kill", "client-pause"})
+_TIMES = re.compile("[1-9][0-9]{0,3}")
+_DEPOSED = frozenset({"redis-freeze", "redis-restart", "redis-kill", "redis-outage", "client-pause"})
 _LONG = frozenset({"redis-outage"})
 _PARTS = frozenset({"hiccup", "reset", "lost-push", "lost-settle", "lost-take", "forget", "wrong-set", "lost-leases"})
 """Faults that are a part of another one, or close to it: they need not meet all others."""

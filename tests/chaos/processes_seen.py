@@ -90,11 +90,13 @@ class Process:
                 return self.attempts[at]
         return None
 
-    def has_tried(self, silence: Span) -> bool:
-        """Tell whether it did in a silence what it could: it sent beats, or did not get to run for half of it."""
+    def has_sent(self, silence: Span) -> bool:
+        """Tell whether it sent a beat in a silence."""
         first = bisect_left(self.attempts, silence.begins + 1)
-        if first < len(self.attempts) and self.attempts[first] < silence.ends:
-            return True
+        return first < len(self.attempts) and self.attempts[first] < silence.ends
+
+    def got_no_time(self, silence: Span) -> bool:
+        """Tell whether it did not get to run for half of a silence."""
         at = bisect_left(self.ticks, silence.begins)
         signs = [silence.begins, *self.ticks[at : bisect_left(self.ticks, silence.ends)], silence.ends]
         return max(after - before for before, after in pairwise(signs)) > (silence.ends - silence.begins) // 2

@@ -8,13 +8,12 @@ import asyncio
 import random
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from itertools import groupby
 
 from sidelong import Sidelong
 from tests.chaos import broken, jobs, mix
 from tests.chaos.mix import Planned
 from tests.chaos.orphans import die_with_parent
-from tests.chaos.pushes import push_bulk_until_known, push_until_known
+from tests.chaos.pushes import bulks, push_bulk_until_known, push_until_known
 from tests.support.ledger import Ledger
 
 _PORTION = 50
@@ -75,9 +74,8 @@ def _portions(app: Sidelong, ledger: Ledger, planned: list[Planned], chance: ran
         await asyncio.gather(*(push_until_known(app, ledger, each) for each in portion))
 
     async def in_bulk(portion: list[Planned]) -> None:
-        for _, alike in groupby(sorted(portion, key=_likeness), key=_likeness):
-            together = list(alike)
-            if together[0].delay or len(together) == 1:
+        for together in bulks(portion):
+            if len(together) == 1:
                 await one_by_one(together)
             else:
                 await push_bulk_until_known(app, ledger, together)
@@ -85,10 +83,6 @@ def _portions(app: Sidelong, ledger: Ledger, planned: list[Planned], chance: ran
     for first in range(0, len(planned), _PORTION):
         way = chance.choice((one_by_one, at_once, in_bulk))
         yield lambda way=way, portion=planned[first : first + _PORTION]: way(portion)
-
-
-def _likeness(planned: Planned) -> tuple[object, ...]:
-    return planned.job, planned.queue, planned.course.acks, planned.delay > 0
 
 
 if __name__ == "__main__":

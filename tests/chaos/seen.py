@@ -1,6 +1,7 @@
 """The ledger and the final dump, read once, by job and by process."""
 
 import json
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +13,24 @@ from tests.chaos.facts import Facts
 from tests.chaos.jobs_seen import Job, Mark, Run
 from tests.chaos.processes_seen import Process, Sample
 from tests.chaos.redis_seen import Death, Redis
-from tests.chaos.spans import FOREVER, SECOND, Span, nanoseconds
+from tests.chaos.spans import FOREVER, SECOND, Span, merged, nanoseconds
 from tests.support.ledger import Event
 from tests.support.redis_state import State, places
 
 _POISON = "sidelong.PoisonPill"
+_TOUCHING = frozenset(
+    {
+        *("cut", "reset", "blackhole", "strand", "latency", "bandwidth", "forget"),
+        *("lost-push", "lost-settle", "lost-take", "lost-leases", "wrong-type", "wrong-set"),
+        *("client-kill", "client-pause", "client-unblock", "oom", "noreplicas", "failover"),
+        *("redis-freeze", "redis-restart", "redis-outage", "redis-kill"),
+    }
+)
+"""Faults that touch connections, or what Redis answers."""
+_AFTERMATH = 2 * SECOND
+"""So long after such a fault a worker may still wait for its connections."""
+_TOLD_LATE = SECOND // 5
+"""Who moves a job tells of it when Redis has answered; another one may begin it a moment before."""
 
 
 @dataclass(slots=True)
@@ -38,6 +52,7 @@ class Seen:
         strikes: when each struck.
         counts: how often each event was told.
         cuts: how many connections were cut.
+        cut_at: when that was told.
         malformed: marks of the payloads that are no jobs.
         resumptions: seconds from each election until pushes returned and jobs began.
         quiet: when all faults were healed.
@@ -62,6 +77,7 @@ class Seen:
     strikes: dict[str, list[Span]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     cuts: int = 0
+    cut_at: list[int] = field(default_factory=list)
     malformed: set[str] = field(default_factory=set)
     resumptions: list[float] = field(default_factory=list)
     quiet: int | None = None
@@ -71,6 +87,7 @@ class Seen:
     places: dict[str, list[str]] = field(default_factory=dict)
     dead: dict[str, dict[str, Any]] = field(default_factory=dict)
     _silences: dict[int, list[Span]] = field(default_factory=dict)
+    _touched: list[Span] | None = None
 
     def at(self, ns: int) -> str:
         """Return an instant as a reader wants it."""
@@ -86,18 +103,55 @@ class Seen:
         """Tell whether a job is dead because processes died under it."""
         return self.dead.get(jid, {}).get("error_class") == _POISON
 
+    def is_set_aside(self, job: Job) -> bool:
+        """Tell whether a due job is dead because its queue had the wrong type when it was to be put there."""
+        if not self.strikes.keys() & {"wrong-type"} or job.jid not in self.dead:
+            return False
+        return not any(mark.word in ("dead", "bury") for mark in job.settles)
+
     def starvings(self, process: Process) -> list[Span]:
         """Return when a process was not heard of for longer than a lease although Redis was there.
 
-        While Redis is away nobody is heard of: that is no excuse for one of them. Nor is a heartbeat that stopped in
-        a process that got to run.
+        While Redis is away nobody is heard of: that is no excuse for one of them. Nor is a heartbeat that stopped, or
+        was not answered, in a process that got to run, while all others were heard of in time.
         """
         if process.pid not in self._silences:
             silences = process.silences(nanoseconds(self.facts.lease_ttl), self.ended)
             self._silences[process.pid] = [
-                span for span in silences if not self.redis.was_away(*span) and process.has_tried(span)
+                span for span in silences if not self.redis.was_away(*span) and self._is_starved(process, span)
             ]
         return self._silences[process.pid]
+
+    def _is_starved(self, process: Process, silence: Span) -> bool:
+        if process.got_no_time(silence):
+            return True
+        late = nanoseconds(self.facts.lease_ttl / 2)
+        return process.has_sent(silence) and any(
+            gap.overlaps(*silence) and not any(fault.overlaps(*gap) for fault in other.faults())
+            for other in self.processes.values()
+            if other is not process
+            for gap in other.silences(late, self.ended)
+        )
+
+    def has_given_up(self, who: str, ns: int) -> bool:
+        """Tell whether an identity had been given up at an instant, or just afterwards."""
+        return self.given_up.get(who, FOREVER) <= ns + _TOLD_LATE
+
+    def is_touched(self, begins: int, ends: int) -> bool:
+        """Tell whether a fault of the plan may have touched connections between two instants."""
+        if self._touched is None:
+            strikes = [span for name in self.strikes.keys() & _TOUCHING for span in self.strikes[name]]
+            self._touched = merged([*strikes, *(Span(ns, ns) for ns in self.cut_at), *self.redis.away])
+        at = bisect_left(self._touched, begins - _AFTERMATH, key=lambda span: span.ends)
+        return at < len(self._touched) and self._touched[at].begins <= ends
+
+    @property
+    def is_untroubled(self) -> bool:
+        """True if no connection was touched in the whole run, and no process held up or killed."""
+        return not self.is_touched(self.began, self.ended) and not any(
+            process.killed is not None or process.faults() or self.starvings(process)
+            for process in self.processes.values()
+        )
 
 
 def look(events: Sequence[Event], dump: State, facts: Facts) -> Seen:
@@ -137,6 +191,7 @@ class _Reader:
             names.SETTLED: self._settled,
             names.LOST: self._lost,
             names.RECOVERED: self._recovered,
+            names.ORPHAN: lambda event: self._job(event).orphans.append(Mark(event.ns, event.pid)),
             names.LIFE: self._life,
             names.BEAT: self._beat,
             names.BEATING: lambda event: self._process(event.pid, event.ns).attempts.append(event.ns),
@@ -302,6 +357,7 @@ class _Reader:
 
     def _cut(self, event: Event) -> None:
         self._seen.cuts += int(told(event.extra)["count"])
+        self._seen.cut_at.append(event.ns)
 
     def _resumed(self, event: Event) -> None:
         said = told(event.extra)

@@ -5,6 +5,7 @@ that is; then a part of it, for as long as asked.
 """
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ from tests.support.redis_server import RedisServer
 WORKERS = ("worker 1", "worker 2")
 SLOTS = 20
 _BACKLOG = 2_000
+LEAST_MINUTES = 0.2
+"""In less, the early and the late part have too few samples to be compared."""
 _RESTS_WITHIN = 60.0
 
 _LONG = 300.0
@@ -215,7 +218,14 @@ def _produce(
     """
     told = directory / f"{name}.json"
     log_file = directory / f"{name}.log"
-    words = [f"--redis={server.url}", f"--seed={seed}", f"--seconds={seconds}", f"--told={told}", pace]
+    words = [
+        f"--redis={server.url}",
+        f"--seed={seed}",
+        f"--seconds={seconds}",
+        f"--told={told}",
+        f"--parent={os.getpid()}",
+        pace,
+    ]
     with log_file.open("wb") as log:
         producer = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.steady", *words],

@@ -9,7 +9,6 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 import redis
@@ -17,6 +16,8 @@ import redis
 from sidelong import Sidelong
 from tests.chaos import light, mix
 from tests.chaos.mix import QUEUES, Planned
+from tests.chaos.orphans import die_with_parent
+from tests.chaos.pushes import bulk_of, bulks, item_of
 
 _TICK = 0.05
 _PORTION = 500
@@ -31,12 +32,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--told", type=Path, required=True, metavar="FILE", help="gets what the jobs should come to")
     parser.add_argument("--rate", type=float, default=0.0, help="jobs a second")
     parser.add_argument("--backlog", type=int, default=0, help="how many jobs always wait, whatever the rate")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end with this process")
     options = parser.parse_args(arguments)
-    options.told.write_text(json.dumps(asyncio.run(_push(options))))
+    if options.parent is not None:
+        die_with_parent(options.parent)
+    options.told.write_text(json.dumps(asyncio.run(_produce(options))))
     return 0
 
 
-async def _push(options: argparse.Namespace) -> dict[str, int]:
+async def _produce(options: argparse.Namespace) -> dict[str, int]:
     """Return how many jobs were pushed, and how often they should count as processed and as failed."""
     chance = random.Random(options.seed)
     told = {"jobs": 0, "processed": 0, "failed": 0}
@@ -64,27 +68,15 @@ def _waiting(client: redis.Redis) -> int:
 
 async def _push_portion(app: Sidelong, planned: Sequence[Planned], *, is_bulk: bool) -> None:
     """Push equal jobs together, or each by itself as the requests of a web app do."""
-    if not is_bulk:
-        await asyncio.gather(*(_push_one(app, each) for each in planned))
-        return
-    for _, alike in groupby(sorted(planned, key=_likeness), key=_likeness):
-        first, *others = alike
-        if first.delay or not others:
-            await asyncio.gather(*(_push_one(app, each) for each in (first, *others)))
-        else:
-            args = [list(each.args) for each in (first, *others)]
-            await app.client.push_bulk({"class": app.registry.get(first.job), "args": args, "queue": first.queue})
+    groups = bulks(planned) if is_bulk else ([each] for each in planned)
+    await asyncio.gather(*(_push(app, group) for group in groups))
 
 
-async def _push_one(app: Sidelong, planned: Planned) -> None:
-    due = {"at": app.client.clock.now() + planned.delay} if planned.delay else {}
-    await app.client.push(
-        {"class": app.registry.get(planned.job), "args": list(planned.args), "queue": planned.queue, **due}
-    )
-
-
-def _likeness(planned: Planned) -> tuple[str, str, bool]:
-    return planned.job, planned.queue, planned.delay > 0
+async def _push(app: Sidelong, group: Sequence[Planned]) -> None:
+    if len(group) == 1:
+        await app.client.push(item_of(app, group[0]))
+    else:
+        await app.client.push_bulk(bulk_of(app, group))
 
 
 def _processed(planned: Planned) -> int:

@@ -73,4 +73,6 @@ class Verdict:
             for name in ("recovered within", "disturbed recovered within", "resumed within")
             if isinstance(seconds := self.figures[name], float)
         ]
+        if self.figures["killed"] and not self.figures["recoveries"]:
+            return ", ".join(("nothing judged", *told))
         return ", ".join(told) or "nothing to recover"

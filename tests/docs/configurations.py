@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from tests.docs.pages import Block
-from tests.support.redis_server import free_port
+from tests.support.redis_server import EXECUTABLE, free_port
 from tests.support.server_required import require_server
 
 _INSTRUCTIONS = {"FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "CMD", "ENTRYPOINT", "EXPOSE", "ARG", "STOPSIGNAL"}
@@ -85,7 +85,7 @@ def _redis(block: Block, directory: Path) -> None:
     path = directory / "redis.conf"
     path.write_text(block.text)
     server = subprocess.Popen(
-        ["redis-server", path, "--port", str(free_port()), "--dir", directory], stdout=subprocess.PIPE, text=True
+        [EXECUTABLE, path, "--port", str(free_port()), "--dir", directory], stdout=subprocess.PIPE, text=True
     )
     assert server.stdout is not None
     with server, server.stdout as output:

@@ -166,6 +166,11 @@ class Proxy:
         return self._do(lambda: list(self._attempts))
 
     @property
+    def drops_to_come(self) -> int:
+        """How many requests `drop_reply_to` still waits for; the replies to those it has met may be under way."""
+        return self._do(lambda: sum(drop.left for drop in self._faults.drops))
+
+    @property
     def replies_dropped(self) -> int:
         """How many replies were swallowed, wholly or in part."""
         return self._do(lambda: self._faults.replies_dropped)

@@ -1,6 +1,7 @@
 """A real `redis-server` of one's own: on a free port, in a directory of its own."""
 
 import atexit
+import os
 import random
 import shutil
 import signal
@@ -16,7 +17,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-EXECUTABLE = "redis-server"
+SERVER = "SIDELONG_REDIS_SERVER"
+"""Environment variable: another program that does what `redis-server` does, such as `valkey-server`."""
+EXECUTABLE = os.environ.get(SERVER) or "redis-server"
 
 _HOST = "127.0.0.1"
 # Below the range from which the system takes the ports of outgoing connections: none of those can take our

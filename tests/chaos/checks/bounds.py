@@ -21,7 +21,8 @@ def check_ends(seen: Seen, verdict: Verdict) -> None:
         if process.exited is None:
             _check_stopped(seen, process, verdict)
         elif process.status == 0:
-            continue
+            if process.stopping is None:
+                verdict.violate("I8", f"{process.pid}, not told to stop, ended at {seen.at(process.exited)}")
         elif process.lives or _should_have_left(seen, process):
             asked = "told to stop" if process.stopping is not None else "not told to stop"
             text = f"{process.pid}, {asked}, exited with status {process.status} at {seen.at(process.exited)}"

@@ -45,6 +45,29 @@ def check_duplicates(seen: Seen, verdict: Verdict) -> None:
     }
 
 
+def check_attempts(seen: Seen, verdict: Verdict) -> None:
+    """See that attempts come one after the other."""
+    for job in seen.jobs.values():
+        begun: list[Run] = []
+        for following in job.runs:
+            number = int(following.attempt)
+            for run in begun:
+                if int(run.attempt) < number and _runs_on(seen, job, run, following):
+                    verdict.violate("I3", f"attempt {number} began too soon: {_story(seen, job, run, following)}")
+            is_next = number == 1 or any(int(run.attempt) == number - 1 for run in begun)
+            if not is_next and not seen.redis.has_forgotten_by(following.ns):
+                text = f"{job} began attempt {number} in {following.pid} at {seen.at(following.ns)}"
+                verdict.violate("I3", f"{text}, and never attempt {number - 1}")
+            begun.append(following)
+
+
+def _runs_on(seen: Seen, job: Job, run: Run, following: Run) -> bool:
+    """Tell whether a run goes on while a later attempt begins, and nothing had happened to its process."""
+    if job.left_at(run) <= following.ns or seen.processes[run.pid].ended <= following.ns:
+        return False
+    return excuse(seen, job, run, following) is None
+
+
 def _story(seen: Seen, job: Job, run: Run, following: Run) -> str:
     settled = "".join(f", settled as {mark.word} at {seen.at(mark.ns)}" for mark in job.settles_of(run))
     return (

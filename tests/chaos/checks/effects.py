@@ -15,11 +15,18 @@ def check_effects(seen: Seen, verdict: Verdict) -> None:
     """See that each attempt was settled once, and who was told that a job was not his."""
     for job in seen.jobs.values():
         # What is no job has no name, and stands for many.
-        if job.jid and len(job.settles) > 1 and not seen.redis.is_forgetful:
+        if job.jid and len(job.settles) > 1 and not _may_be_undone(seen, job):
             _check_settles(seen, job, verdict)
+        for orphan in job.orphans:
+            _check_orphan(seen, job, orphan, verdict)
         for lost in job.losts:
             _check_lost(seen, job, lost, verdict)
     verdict.figures |= {"lost answers": seen.counts[LOST], "orphans": seen.counts[ORPHAN]}
+
+
+def _may_be_undone(seen: Seen, job: Job) -> bool:
+    """Tell whether Redis may have forgotten that it was settled before."""
+    return any(seen.redis.may_have_undone(mark.ns) for mark in job.settles[:-1])
 
 
 def _check_settles(seen: Seen, job: Job, verdict: Verdict) -> None:
@@ -56,3 +63,19 @@ def _check_lost(seen: Seen, job: Job, lost: Mark, verdict: Verdict) -> None:
             f"a settle of {job} by {lost.pid} was answered 'not yours' at {seen.at(lost.ns)} although nobody had "
             f"recovered it from {' or '.join(identities) or 'it'}",
         )
+
+
+def _check_orphan(seen: Seen, job: Job, orphan: Mark, verdict: Verdict) -> None:
+    """See that what the audit took for lost was."""
+    if seen.is_untroubled:
+        text = f"{job} was an orphan in {orphan.pid} at {seen.at(orphan.ns)} although nothing had touched a connection"
+        verdict.violate("I4", text)
+    run = job.run_of(orphan.pid, orphan.ns)
+    if run is None or job.left_at(run) <= orphan.ns or seen.redis.has_forgotten_by(orphan.ns):
+        return
+    # It may have been taken again after it was recovered, or handed back.
+    identity = seen.processes[run.pid].identity(run.ns)
+    is_settled = any(mark.ns <= orphan.ns for mark in job.settles_of(run))
+    if not is_settled and not seen.has_given_up(identity, orphan.ns):
+        text = f"the audit of {orphan.pid} took a running job for lost: {job}, began at {seen.at(run.ns)}"
+        verdict.violate("I4", f"{text}, an orphan at {seen.at(orphan.ns)}")

@@ -12,7 +12,7 @@ from tests.chaos.spans import FOREVER, SECOND, Span, has_lasted, nanoseconds
 from tests.chaos.verdict import Verdict
 
 _SLACK = 0.3
-_BEGINS_ANEW_WITHIN = 30.0
+_BEGINS_ANEW_WITHIN = 8.0
 _LEASES_GO = frozenset({"lost-leases", "wrong-type"})
 """Faults that take leases away before their time."""
 
@@ -51,6 +51,11 @@ def check_wrongful_recovery(seen: Seen, verdict: Verdict) -> None:
     wrongful = starved = 0
     for who, declared in seen.declared.items():
         process = seen.processes.get(seen.owners.get(who, 0))
+        if process is not None and _had_left(seen, process, who, declared):
+            wrongful += 1
+            verdict.violate(
+                "I7", f"{declared.pid} declared {who} dead at {seen.at(declared.ns)}, which had left in order"
+            )
         if process is None or not _was_alive(process, who, declared):
             continue
         lease_ttl = nanoseconds(seen.facts.lease_ttl)
@@ -160,6 +165,16 @@ def _watches(process: Process, death: int, begins: int, ends: int) -> bool:
         return False
     leaves = process.ended if process.stopping is None else min(process.ended, process.stopping)
     return leaves >= ends and not any(fault.overlaps(begins, ends) for fault in process.faults())
+
+
+def _had_left(seen: Seen, process: Process, who: str, declared: Mark) -> bool:
+    """Tell whether a process had ended as it should, with nothing in its way, when its identity was declared dead."""
+    stopping, exited = process.stopping, process.exited
+    if stopping is None or exited is None or process.status or exited > declared.ns or process.identity(exited) != who:
+        return False
+    if seen.redis.has_forgotten_by(declared.ns) or seen.is_touched(stopping, exited):
+        return False
+    return not any(span.overlaps(stopping, exited) for span in (*process.faults(), *seen.starvings(process)))
 
 
 def _was_alive(process: Process, who: str, declared: Mark) -> bool:

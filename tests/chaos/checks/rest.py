@@ -25,7 +25,7 @@ def check_rest(seen: Seen, verdict: Verdict) -> None:
 
 def check_loss(seen: Seen, verdict: Verdict) -> None:
     """See that each job came to where its course ends."""
-    lost = lost_by_redis = misplaced = 0
+    lost = lost_by_redis = misplaced = set_aside = 0
     for job in seen.jobs.values():
         if not seen.counts_as_pushed(job):
             if job.runs:
@@ -37,7 +37,9 @@ def check_loss(seen: Seen, verdict: Verdict) -> None:
         if any(key != _DEAD for key in where) or (where and seen.is_poisoned(job.jid)):
             # It has not come to rest, or is judged as a poison pill.
             continue
-        if where and job.last_place != _DEAD:
+        if where and job.last_place != _DEAD and seen.is_set_aside(job):
+            set_aside += 1
+        elif where and job.last_place != _DEAD:
             misplaced += 1
             reason = seen.dead[job.jid].get("error_class")
             verdict.violate("I2", f"{job} stands in the dead set for {reason}, its course was {job.last_place}")
@@ -52,6 +54,7 @@ def check_loss(seen: Seen, verdict: Verdict) -> None:
         "lost": lost,
         "lost by Redis": lost_by_redis,
         "misplaced": misplaced,
+        "set aside": set_aside,
         "unsure": seen.counts[UNSURE],
         "refused": seen.counts[REFUSED],
     }

@@ -92,6 +92,10 @@ class Story:
             self.tell(pid, names.END, jid).settle(pid, jid, "done")
         return self
 
+    def fail(self, pid: int, jid: str, how: str = "retry") -> Self:
+        """Let a job be left by an exception and be settled."""
+        return self.tell(pid, names.FAIL, jid).settle(pid, jid, how)
+
     def run(self, pid: int, *jids: str) -> Self:
         """Let jobs run from beginning to end."""
         for jid in jids:

@@ -35,6 +35,12 @@ def test_a_run_that_breaks_one_fails_in_its_line() -> None:
     )
 
 
+def test_deaths_after_which_nothing_was_measured_are_not_taken_for_no_deaths() -> None:
+    verdict = Story(P, Q).push("a").run(P, "a").kill(P).wait(TTL + GRACE).recover(Q, P).rest().verdict()
+
+    assert verdict.line().endswith("| counters exact | nothing judged | PASS")
+
+
 def test_the_same_run_gets_the_same_verdict_in_whatever_order_its_files_are_read() -> None:
     story = a_run_with_a_death()
 

@@ -62,10 +62,14 @@ def test_a_recovery_is_not_late_that_another_death_has_thrown_back() -> None:
     assert story.verdict().figures["recoveries disturbed"] == 1
 
 
-def a_second_run(*signs: str) -> Story:
-    """P is not heard of for long, while it tells `signs`; Q takes its job."""
-    story = Story(P, Q).push("a").start(P, "a").silence(P)
-    for _ in range(int(LONG / 0.25)):
+def a_second_run(*signs: str, late: float = 0.0) -> Story:
+    """P is not heard of for long, while it tells `signs`; Q takes its job, and R is late."""
+    story = Story(P, Q, R).push("a").start(P, "a").silence(P)
+    for step in range(int(LONG / 0.25)):
+        if step == 4:
+            story.silence(R)
+        if step == 4 + int(late / 0.25):
+            story.unsilence(R)
         story.wait(0.25)
         for sign in signs:
             story.tell(P, sign)
@@ -79,8 +83,15 @@ def test_a_heartbeat_that_stops_in_a_process_that_runs_is_no_starvation() -> Non
     assert any("declared" in complaint for complaint in complaints)
 
 
-def test_a_heartbeat_that_nobody_answers_in_time_is_starvation() -> None:
-    story = a_second_run(names.TICK, names.BEATING)
+def test_a_heartbeat_that_nobody_answers_is_no_starvation_while_others_are_heard_of() -> None:
+    complaints = a_second_run(names.TICK, names.BEATING).complaints()
+
+    assert any("unexplained duplicate" in complaint for complaint in complaints)
+    assert any("declared" in complaint for complaint in complaints)
+
+
+def test_a_heartbeat_that_nobody_answers_in_time_is_starvation_while_others_are_late() -> None:
+    story = a_second_run(names.TICK, names.BEATING, late=TTL)
 
     assert story.complaints() == []
     assert story.verdict().figures["starved"] == 1
@@ -106,7 +117,7 @@ def test_a_death_may_be_declared_once_lease_and_grace_are_over() -> None:
 
 
 def test_who_was_fenced_must_begin_anew() -> None:
-    story = Story(P, Q).tell(P, names.FENCED, who=identity(P)).wait(60)
+    story = Story(P, Q).tell(P, names.FENCED, who=identity(P)).wait(9)
 
     assert any("did not begin anew" in complaint for complaint in story.complaints())
 
@@ -134,8 +145,57 @@ def test_what_ends_at_full_memory_must_be_settled_then() -> None:
     assert any("was not settled while Redis was full" in text for text in full(Story(P), settles=False))
 
 
+@pytest.mark.parametrize("how", [names.END, names.FAIL])
+def test_what_was_left_must_be_settled_soon(how: str) -> None:
+    def story(seconds: float) -> Story:
+        return Story(P).push("a").start(P, "a").tell(P, how, "a").wait(seconds).settle(P, "a", "done").wait(9)
+
+    assert [complaint for complaint in story(3).complaints() if complaint.startswith("I5")] == []
+    assert story(3).verdict().figures["settled within"] == pytest.approx(3, abs=0.1)
+    assert [complaint for complaint in story(7).complaints() if complaint.startswith("I5")] == [
+        "I5: a (quick) was left in 11 at 0.004 s and settled only after 7.0 s"
+    ]
+
+
+def test_what_is_never_settled_is_told() -> None:
+    story = Story(P).push("a", acks=0).start(P, "a").tell(P, names.END, "a").wait(9)
+
+    assert story.complaints() == ["I5: a (quick) was left in 11 at 0.004 s and settled never"]
+
+
+@pytest.mark.parametrize("fault", ["cut", "strand", "oom"])
+def test_what_was_left_may_be_settled_late_when_connections_are_touched(fault: str) -> None:
+    story = (
+        Story(P)
+        .push("a")
+        .start(P, "a")
+        .tell(P, names.END, "a")
+        .tell(RUNNER, names.NEMESIS, name=fault, **{"is": "begin"})
+    )
+
+    story.tell(RUNNER, names.NEMESIS, name=fault, **{"is": "end"}).wait(6).settle(P, "a", "done")
+
+    assert [complaint for complaint in story.complaints() if "only after" in complaint] == []
+
+
+def test_the_longest_wait_is_only_reported() -> None:
+    story = Story(P).push("a", job="sleep_for").wait(50).run(P, "a")
+
+    assert story.complaints() == []
+    assert story.verdict().figures["waited at most"] == pytest.approx(50, abs=0.1)
+
+
 def test_a_suspect_may_wait_for_its_turn() -> None:
     story = Story(P, Q, R).push("a").start(P, "a").kill(P).wait(TTL + GRACE).recover(R, P, "a")
     story.start(Q, "a").kill(Q).wait(TTL + GRACE).recover(R, Q, "a").wait(20).run(R, "a")
 
     assert story.complaints() == []
+
+
+def test_a_due_job_whose_queue_has_the_wrong_type_may_be_set_aside() -> None:
+    story = Story(P).push("a").bury("a")
+    assert any("stands in the dead set" in complaint for complaint in story.complaints())
+
+    story = Story(P).tell(RUNNER, names.NEMESIS, name="wrong-type", **{"is": "begin"}).push("a").bury("a")
+    assert story.complaints() == []
+    assert story.verdict().figures["set aside"] == 1

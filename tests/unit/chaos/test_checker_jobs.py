@@ -151,13 +151,26 @@ def test_counters_that_differ_from_the_courses_are_told() -> None:
     ]
 
 
-def test_counters_are_only_reported_when_redis_forgets() -> None:
+def test_counters_may_be_off_by_what_redis_may_have_forgotten() -> None:
     story = Story(P).push("a", acks=5).run(P, "a").redis_dies("second").redis_returns()
 
     verdict = story.rest().verdict()
 
     assert verdict.is_clean
-    assert verdict.figures["counters"] == "not judged"
+    assert verdict.figures["counters"] == "near"
+
+
+def test_counters_may_not_be_off_by_more() -> None:
+    story = Story(P).push("a", acks=5).run(P, "a").wait(9).redis_dies("second").redis_returns()
+
+    assert story.complaints() == ["I6: stat:processed is 1, 5 expected"]
+
+
+def test_counters_are_not_judged_before_the_run_came_to_rest() -> None:
+    story = Story(P).push("a", acks=5).run(P, "a").leave_in("queue:default", "b")
+
+    assert [complaint for complaint in story.complaints() if complaint.startswith("I6")] == []
+    assert story.verdict().figures["counters"] == "not judged"
 
 
 def test_a_job_that_was_buried_for_its_deaths_counts_with_its_retries() -> None:

@@ -20,6 +20,7 @@ def test_the_time_from_a_death_until_its_jobs_run_elsewhere_is_measured() -> Non
         .start(P, "a", "b")
         .kill(P)
         .wait(5)
+        .recover(Q, P, "a")
         .start(Q, "a")
         .wait(2)
         .start(Q, "b")
@@ -33,19 +34,20 @@ def test_the_time_from_a_death_until_its_jobs_run_elsewhere_is_measured() -> Non
 
 
 def test_a_recovery_that_takes_too_long_is_told() -> None:
-    story = Story(P, Q).push("a").start(P, "a").kill(P).wait(9).run(Q, "a")
+    story = Story(P, Q).push("a").start(P, "a").kill(P).wait(9).recover(Q, P, "a").run(Q, "a")
 
     assert story.complaints() == ["I7: 1 jobs of 11, killed at 0.005 s, began later than 8 s: a (quick) after 9.0 s"]
 
 
 def test_without_a_limit_it_is_only_reported() -> None:
-    story = Story(P, Q).push("a").start(P, "a").kill(P).wait(9).run(Q, "a")
+    story = Story(P, Q).push("a").start(P, "a").kill(P).wait(9).recover(Q, P, "a").run(Q, "a")
 
     assert story.complaints(recovers_within=None) == []
 
 
 def test_a_recovery_that_redis_held_up_is_reported_apart() -> None:
-    story = Story(P, Q).push("a").start(P, "a").kill(P).redis_leaves().wait(20).redis_returns().wait(LONG).run(Q, "a")
+    story = Story(P, Q).push("a").start(P, "a").kill(P).redis_leaves().wait(20).redis_returns().wait(LONG)
+    story.recover(Q, P, "a").run(Q, "a")
 
     assert story.complaints() == []
     figures = story.verdict().figures
@@ -53,19 +55,21 @@ def test_a_recovery_that_redis_held_up_is_reported_apart() -> None:
 
 
 def test_a_recovery_while_another_worker_starved_is_reported_apart() -> None:
-    story = Story(P, Q, R).push("a").start(P, "a").kill(P).silence(R).wait(4).unsilence(R).wait(8).run(Q, "a")
+    story = Story(P, Q, R).push("a").start(P, "a").kill(P).silence(R).wait(4).unsilence(R).wait(8)
+    story.recover(Q, P, "a").run(Q, "a")
 
     assert story.complaints() == []
 
 
 def test_a_recovery_that_nobody_was_there_for_is_reported_apart() -> None:
-    story = Story(P, Q).push("a").start(P, "a").kill(P).wait(1).kill(Q).wait(10).life(R).wait(LONG).run(R, "a")
+    story = Story(P, Q).push("a").start(P, "a").kill(P).wait(1).kill(Q).wait(10).life(R).wait(LONG)
+    story.recover(R, P, "a").run(R, "a")
 
     assert story.complaints() == []
 
 
 def test_a_job_that_had_ended_before_the_death_is_not_measured() -> None:
-    story = Story(P, Q).push("a").start(P, "a").tell(P, "END", "a").kill(P).wait(20).run(Q, "a")
+    story = Story(P, Q).push("a").start(P, "a").tell(P, "END", "a").kill(P).wait(20).recover(Q, P, "a").run(Q, "a")
 
     assert story.complaints() == []
     assert story.verdict().figures["recovered within"] == "-"
@@ -93,6 +97,18 @@ def test_nobody_may_be_declared_dead_because_redis_was_away() -> None:
     assert story.verdict().figures["wrongful recoveries"] == 1
 
 
+def test_who_left_in_order_may_not_be_declared_dead() -> None:
+    story = Story(P, Q).wait(1).stop(P).leave(P).wait(LONG).recover(Q, P)
+
+    assert story.complaints() == [f"I7: 12 declared {identity(P)} dead at 5.007 s, which had left in order"]
+
+
+def test_who_could_not_leave_in_order_may_be_declared_dead() -> None:
+    story = Story(P, Q).wait(1).stop(P).redis_leaves().leave(P).redis_returns().wait(LONG).recover(Q, P)
+
+    assert story.complaints() == []
+
+
 def test_an_identity_that_its_process_has_left_may_be_looked_after() -> None:
     story = Story(P, Q, R).kill(R).wait(LONG).recover(Q, R).life(P, "host:11:abc").recover(Q, P).wait(1)
 
@@ -114,7 +130,7 @@ def test_a_killer_that_needed_more_deaths_is_told_unless_others_died_as_well() -
     def story() -> Story:
         told = Story(P, Q, R, 14, 15).push("a", job="kill_self", ends="dead", acks=0)
         for pid in (P, Q, R, 14):
-            told.start(pid, "a").kill(pid).wait(LONG)
+            told.start(pid, "a").kill(pid).wait(LONG).recover(15, pid)
         return told.bury("a", error_class=POISON)
 
     assert story().complaints() == ["poison: a (kill_self) began 4 times, 4 of them in a process that died of it"]
@@ -139,7 +155,7 @@ def test_an_innocent_may_be_buried_only_for_three_deaths_at_random() -> None:
     def story(*deaths: int) -> Story:
         told = Story(P, Q, R, 14).push("a")
         for pid in deaths:
-            told.start(pid, "a").kill(pid).wait(LONG)
+            told.start(pid, "a").kill(pid).wait(LONG).recover(14, pid)
         return told.bury("a", error_class=POISON)
 
     assert story(P, Q, R).complaints(kills_at_random=True) == []
@@ -150,7 +166,8 @@ def test_an_innocent_may_be_buried_only_for_three_deaths_at_random() -> None:
 
 
 def test_a_death_before_the_job_began_counts_if_it_was_recovered() -> None:
-    story = Story(P, Q, R, 14).push("a").start(P, "a").kill(P).wait(LONG).start(Q, "a").kill(Q).wait(LONG)
+    story = Story(P, Q, R, 14).push("a").start(P, "a").kill(P).wait(LONG).recover(R, P, "a")
+    story.start(Q, "a").kill(Q).wait(LONG)
 
     story.kill(R).wait(LONG).tell(14, RECOVERED, "a", who=identity(R), to="dead").bury("a", error_class=POISON)
 
@@ -212,6 +229,12 @@ def test_a_worker_that_fails_when_it_is_told_to_stop_is_told() -> None:
     story = Story(P).stop(P).leave(P, status=1)
 
     assert story.complaints() == ["I8: 11, told to stop, exited with status 1 at 0.002 s"]
+
+
+def test_a_worker_that_ends_by_itself_is_told() -> None:
+    story = Story(P).leave(P)
+
+    assert story.complaints() == ["I8: 11, not told to stop, ended at 0.001 s"]
 
 
 def test_a_worker_that_never_ends_is_told() -> None:

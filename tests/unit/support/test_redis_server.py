@@ -1,10 +1,14 @@
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import redis
 
-from tests.support.redis_server import Database, RedisServer
+from tests.support.processes import ROOT, environment
+from tests.support.redis_server import SERVER, Database, RedisServer
 from tests.support.server_required import require_server
 
 
@@ -112,3 +116,18 @@ def test_leaves_no_directory_and_no_process() -> None:
     assert not directory.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_another_program_can_stand_for_the_server(tmp_path: Path) -> None:
+    require_server()
+    program = tmp_path / "other-server"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\nexec redis-server "$@"\n')
+    program.chmod(0o755)
+    script = "from tests.support.redis_server import RedisServer\nwith RedisServer(): pass"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment(**{SERVER: str(program)}), timeout=60, check=False
+    )
+
+    assert done.returncode == 0
+    assert len((tmp_path / "told").read_text().splitlines()) == 1
