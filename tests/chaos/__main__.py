@@ -9,12 +9,12 @@ from pathlib import Path
 from tests.chaos.command_line import lasting, parser
 from tests.chaos.ends import HELD, MISUSED, VIOLATED, brought_to_end, summary, worst
 from tests.chaos.endurance import FIGURES, SAMPLES
-from tests.chaos.kept_run import VERDICT, KeptRun, UnreadableRunError
+from tests.chaos.kept_run import PLAN, VERDICT, KeptRun, UnreadableRunError
 from tests.chaos.matrix import matrix_plans, run_matrix
 from tests.chaos.memory import memory
 from tests.chaos.places import UnusablePlaceError, place
 from tests.chaos.plans import Plan, plan_named, sized
-from tests.chaos.run import PLAN, run
+from tests.chaos.run import run
 from tests.chaos.signals import ending_in_order
 from tests.chaos.soak import soak
 from tests.chaos.starts import run_starts
@@ -52,7 +52,7 @@ def _require_redis() -> None:
         with RedisServer():
             pass
     except (OSError, RuntimeError) as error:
-        raise MisusedError(f"nothing can be run: {error}") from None
+        raise MisusedError(f"nothing can be run: {str(error).rstrip(': ')}") from None
 
 
 def _run(options: Namespace) -> int:
@@ -105,7 +105,7 @@ def _run_matrix(options: Namespace) -> int:
     plans = matrix_plans(with_pairs=options.pairs)
     seeds = range(options.seed, options.seed + options.seeds)
     if options.dry_run:
-        seconds = len(seeds) * sum(plan.seconds for plan in plans) / options.at_once
+        seconds = len(seeds) * sum(sized(plan, options.jobs).seconds for plan in plans) / options.at_once
         print(f"{len(plans)} plans with {len(seeds)} seeds in {lasting(seconds)} or more: ", end="")
         print(", ".join(plan.name for plan in plans))
         return HELD

@@ -5,15 +5,21 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sidelong.core.config import Config
 from tests.chaos import dump_file
 from tests.chaos.checker import check
 from tests.chaos.facts import Facts
-from tests.chaos.run import PLAN, facts
+from tests.chaos.plans import Plan
 from tests.chaos.verdict import Verdict
 from tests.support import ledger
 from tests.support.ledger import Event
 from tests.support.redis_state import State
+from tests.support.timings import TEST_TIMINGS
 
+PLAN = "plan.json"
+"""The file in a run's directory that says what was run."""
+DUMP = "dump.json"
+"""The file that has what Redis held at the end."""
 VERDICT = "verdict.json"
 """The file that says what came of a run."""
 
@@ -48,8 +54,8 @@ class KeptRun:
         if not (directory / PLAN).is_file():
             raise UnreadableRunError(f"{directory} holds no run: it has no {PLAN}")
         try:
-            known = facts(json.loads((directory / PLAN).read_text()))
-            dump = dump_file.load(directory / "dump.json")
+            known = _facts(json.loads((directory / PLAN).read_text()))
+            dump = dump_file.load(directory / DUMP)
             events = ledger.read(directory / "ledger")
         except OSError as error:
             raise UnreadableRunError(f"{directory} holds no whole run: {error.filename}: {error.strerror}") from None
@@ -66,3 +72,17 @@ class KeptRun:
         with suppress(OSError):
             (self.directory / VERDICT).write_text(json.dumps(report, indent=2) + "\n")
         return verdict
+
+
+def _facts(plan: dict[str, object]) -> Facts:
+    """Return what the checker must know of a plan, as it was kept."""
+    kept = Plan(**{name: value for name, value in plan.items() if name not in ("seed", "broken")})  # type: ignore[arg-type]
+    settings = Config(**{**(TEST_TIMINGS if kept.timings == "test" else {}), **kept.overrides})  # type: ignore[arg-type]
+    return Facts(
+        lease_ttl=settings.lease_ttl,
+        recovery_grace=settings.recovery_grace,
+        recovery_interval=settings.recovery_interval,
+        concurrency=kept.concurrency,
+        recovers_within=kept.recovers_within,
+        kills_at_random=kept.kills,
+    )

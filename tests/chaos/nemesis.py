@@ -5,12 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.chaos.needs import APPENDONLY, PROXIES, SENTINELS, Need
+from tests.chaos.needs import Need
 
 if TYPE_CHECKING:
     from tests.chaos.site import Site
-
-__all__ = ["APPENDONLY", "PROXIES", "SENTINELS", "Need", "Nemesis"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,22 +12,17 @@ from pathlib import Path
 import redis
 
 from tests.chaos import dump_file
-from tests.chaos.checker import check
 from tests.chaos.events import NEMESIS, QUIET, RESTED, words
-from tests.chaos.facts import Facts
+from tests.chaos.kept_run import DUMP, PLAN, KeptRun
 from tests.chaos.mix import QUEUES, killers
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.plans import Plan
 from tests.chaos.site import RunFailedError, Setting, Site
 from tests.chaos.verdict import Verdict
-from tests.support import ledger, redis_state, seeding
-from tests.support.timings import TEST_TIMINGS
+from tests.support import redis_state, seeding
 
-_DEFAULT_TIMINGS = {"lease_ttl": 20.0, "recovery_grace": 15.0, "recovery_interval": 5.0}
 _LOOK_EVERY = 0.2
 _GAP = 1.0
-PLAN = "plan.json"
-"""The file in a run's directory that says what was run."""
 
 
 def run(plan: Plan, seed: int, directory: Path, *, broken: str = "") -> Verdict:
@@ -66,31 +61,8 @@ def run(plan: Plan, seed: int, directory: Path, *, broken: str = "") -> Verdict:
         site.fleet.stop()
         with site.client() as client:
             dump = redis_state.dump(client)
-    dump_file.save(directory / "dump.json", dump)
-    return judge(directory)
-
-
-def judge(directory: Path) -> Verdict:
-    """Check what a run has left in `directory`, and write the verdict there, too."""
-    plan = json.loads((directory / PLAN).read_text())
-    verdict = check(ledger.read(directory / "ledger"), dump_file.load(directory / "dump.json"), facts(plan))
-    report = {"figures": verdict.figures, "violations": [asdict(each) for each in verdict.violations]}
-    (directory / "verdict.json").write_text(json.dumps(report, indent=2) + "\n")
-    return verdict
-
-
-def facts(plan: dict[str, object]) -> Facts:
-    """Return what the checker must know of a plan, as `plan.json` has it."""
-    kept = Plan(**{name: value for name, value in plan.items() if name not in ("seed", "broken")})  # type: ignore[arg-type]
-    timings = TEST_TIMINGS if kept.timings == "test" else _DEFAULT_TIMINGS
-    return Facts(
-        lease_ttl=timings["lease_ttl"],
-        recovery_grace=timings["recovery_grace"],
-        recovery_interval=timings["recovery_interval"],
-        concurrency=kept.concurrency,
-        recovers_within=kept.recovers_within,
-        kills_at_random=kept.kills,
-    )
+    dump_file.save(directory / DUMP, dump)
+    return KeptRun.read(directory).check()
 
 
 # What happens.

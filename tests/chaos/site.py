@@ -19,7 +19,7 @@ from tests.chaos.events import CUT, PUSH, PUSHED, REDIS_DOWN, REDIS_UP, RESUMED,
 from tests.chaos.fleet import Fleet, Slot
 from tests.chaos.jobs import RETRIES
 from tests.chaos.mix import QUEUES, Planned
-from tests.chaos.nemesis import Need
+from tests.chaos.needs import Need
 from tests.chaos.observers import jid_of
 from tests.chaos.pushes import words_of
 from tests.support import seeding

@@ -4,7 +4,8 @@ import random
 
 from sidelong.core.config import Config
 from tests.chaos.mix import QUEUES, Course, Planned
-from tests.chaos.nemesis import PROXIES, Nemesis
+from tests.chaos.needs import PROXIES
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.site import Site
 from tests.support.eventually import eventually_sync
 

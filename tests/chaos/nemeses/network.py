@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable
 
-from tests.chaos.nemesis import PROXIES, Nemesis
+from tests.chaos.needs import PROXIES
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.site import Site
 from tests.support.proxy import Direction, Proxy
 from tests.support.timings import TEST_TIMINGS

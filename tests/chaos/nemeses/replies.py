@@ -4,7 +4,8 @@ import random
 import re
 from collections.abc import Callable
 
-from tests.chaos.nemesis import PROXIES, Nemesis
+from tests.chaos.needs import PROXIES
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.site import Site
 from tests.support.proxy import Proxy
 

@@ -3,7 +3,8 @@
 import random
 
 from tests.chaos.events import REDIS_DIED, words
-from tests.chaos.nemesis import APPENDONLY, SENTINELS, Nemesis
+from tests.chaos.needs import APPENDONLY, SENTINELS
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.site import Site
 from tests.support.eventually import eventually_sync
 from tests.support.timings import TEST_TIMINGS

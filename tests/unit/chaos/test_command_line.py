@@ -13,8 +13,8 @@ import tests.chaos.__main__ as program
 from tests.chaos import dump_file
 from tests.chaos.ends import FAILURE, summary, worst
 from tests.chaos.events import QUIET, RESTED
+from tests.chaos.kept_run import PLAN
 from tests.chaos.plans import PLANS, Plan
-from tests.chaos.run import PLAN
 from tests.chaos.signals import ending_in_order
 from tests.chaos.verdict import Verdict
 from tests.support.ledger import Ledger
@@ -117,7 +117,7 @@ def test_every_plan_is_told_with_how_long_it_takes(capsys: pytest.CaptureFixture
 
 
 def test_nothing_is_run_without_a_server(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("tests.support.redis_server.EXECUTABLE", "no such server")
 
     assert program.main(["run"]) == 2
 
@@ -131,7 +131,7 @@ def test_nothing_is_run_with_a_server_that_does_not_start(
 
     assert program.main(["run"]) == 2
 
-    assert capsys.readouterr().err.startswith(f"nothing can be run: {sys.executable} does not start")
+    assert capsys.readouterr().err == f"nothing can be run: {sys.executable} does not start\n"
 
 
 # What a run leaves, and how it ends.

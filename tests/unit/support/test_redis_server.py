@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from tests.support.processes import ROOT, environment
-from tests.support.redis_server import SERVER, Database, RedisServer
+from tests.support.redis_server import EXECUTABLE, SERVER, Database, RedisServer
 from tests.support.server_required import require_server
 
 
@@ -121,7 +121,7 @@ def test_leaves_no_directory_and_no_process() -> None:
 def test_another_program_can_stand_for_the_server(tmp_path: Path) -> None:
     require_server()
     program = tmp_path / "other-server"
-    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\nexec redis-server "$@"\n')
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\nexec {EXECUTABLE} "$@"\n')
     program.chmod(0o755)
     script = "from tests.support.redis_server import RedisServer\nwith RedisServer(): pass"
 
