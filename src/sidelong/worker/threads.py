@@ -85,7 +85,8 @@ class JobThreads:
                 failure = error
             finally:
                 del self._running[thread]
+            # First: who is told of the end may start the next job, and needs no other thread for it.
+            self._idle.release()
             deliver(result, failure)
             # Nothing of a finished job may live on while the thread waits for the next.
             del work, call, deliver, result, failure
-            self._idle.release()

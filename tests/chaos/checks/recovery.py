@@ -22,13 +22,16 @@ def check_recovery(seen: Seen, verdict: Verdict) -> None:
     limit = seen.facts.recovers_within
     judged: list[float] = []
     disturbed: list[float] = []
+    loners = _loners(seen)
     for pid, restarts in _restarts(seen).items():
         process = seen.processes[pid]
         assert process.killed is not None
         late = []
-        for jid, ns in restarts:
+        for jid, ns, where in restarts:
             seconds = (ns - process.killed) / SECOND
-            if _is_suspect(seen.jobs[jid], ns) or _is_disturbed(seen, process, ns):
+            # Every job with a crash waits while one with two runs in the same worker.
+            waits = any(span.overlaps(process.killed, ns) for span in loners[where])
+            if waits or _is_loner(seen.jobs[jid], ns) or _is_disturbed(seen, process, ns):
                 disturbed.append(seconds)
                 continue
             judged.append(seconds)
@@ -123,18 +126,29 @@ def check_resumption(seen: Seen, verdict: Verdict) -> None:
     verdict.figures["resumed within"] = "-" if most is None else most
 
 
-def _restarts(seen: Seen) -> dict[int, list[tuple[str, int]]]:
-    """Return, by killed process, the jobs that were running in it and when they began again."""
-    found: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+def _restarts(seen: Seen) -> dict[int, list[tuple[str, int, int]]]:
+    """Return, by killed process, the jobs that were running in it, when they began again, and in which process."""
+    found: defaultdict[int, list[tuple[str, int, int]]] = defaultdict(list)
     for job in seen.jobs.values():
         for run, following in pairwise(job.runs):
             killed = seen.processes[run.pid].killed
             if killed is not None and run.ns <= killed < following.ns and not job.is_over(run):
-                found[run.pid].append((job.jid, following.ns))
+                found[run.pid].append((job.jid, following.ns, following.pid))
     return found
 
 
-def _is_suspect(job: Job, restarted: int) -> bool:
+def _loners(seen: Seen) -> dict[int, list[Span]]:
+    """Return, by process, when it ran jobs that had met two deaths: these run alone among those that met any."""
+    found: defaultdict[int, list[Span]] = defaultdict(list)
+    for job in seen.jobs.values():
+        for run in job.runs:
+            if _is_loner(job, run.ns):
+                over = [mark.ns for mark in (*job.ends, *job.fails) if mark.pid == run.pid and mark.ns >= run.ns]
+                found[run.pid].append(Span(run.ns, min([*over, seen.processes[run.pid].ended])))
+    return found
+
+
+def _is_loner(job: Job, restarted: int) -> bool:
     """Tell whether a job had met two deaths, or more: it waits for its turn, as only one such job runs at a time."""
     return sum(mark.ns <= restarted for mark in job.recoveries) > 1
 

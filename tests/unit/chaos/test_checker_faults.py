@@ -199,3 +199,12 @@ def test_a_due_job_whose_queue_has_the_wrong_type_may_be_set_aside() -> None:
     story = Story(P).tell(RUNNER, names.NEMESIS, name="wrong-type", **{"is": "begin"}).push("a").bury("a")
     assert story.complaints() == []
     assert story.verdict().figures["set aside"] == 1
+
+
+def test_a_job_that_met_one_death_may_wait_for_one_that_met_two() -> None:
+    story = Story(P, Q, R).push("a", "b").start(P, "a", "b").kill(P).wait(TTL + GRACE).recover(R, P, "a", "b")
+    story.start(Q, "a").kill(Q).wait(TTL + GRACE).recover(R, Q, "a").start(R, "a").wait(20).end(R, "a")
+
+    story.run(R, "b")
+
+    assert story.complaints() == []

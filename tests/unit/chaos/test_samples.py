@@ -14,7 +14,8 @@ def test_reads_what_this_process_uses() -> None:
     use = process_use(os.getpid(), port=1)
 
     assert 5 < use["memory_mb"] < 5_000
-    assert use["threads"] == threading.active_count()
+    # One that has ended may still be there for a moment.
+    assert use["threads"] >= threading.active_count()
     assert use["cpu_seconds"] > 0
     assert use["connections"] == 0
 

@@ -64,8 +64,7 @@ async def test_uses_its_threads_again(threads):
     for _ in range(50):
         await threads.start(lambda: used.add(threading.get_ident()), "job")
 
-    # A thread may not be idle yet when the next job comes.
-    assert len(used) <= 3
+    assert len(used) == 1
 
 
 async def test_tells_what_is_running(threads):
