@@ -35,7 +35,7 @@ class Bench:
     """One application and what has become of its jobs.
 
     Attributes:
-        app: knows the jobs of `hostile_payloads.CLASSES`.
+        app: knows the jobs of `payloads.CLASSES`.
         client: for seeding and looking; the database is empty at first.
         gate: jobs wait here; it is open unless a test closes it.
         sentinel_ran: set once the job behind all others has run.

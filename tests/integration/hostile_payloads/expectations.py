@@ -4,7 +4,7 @@ import json
 import zlib
 from typing import Any
 
-from tests.chaos.hostile_payloads import CLASSES
+from tests.integration.hostile_payloads.payloads import CLASSES
 
 DEFAULT = "queue:default"
 _FAILED = frozenset({"retry", "dead"})

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.chaos import hostile_payloads
+from tests.integration.hostile_payloads import payloads
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class _Bytes:
 
 
 _ENOUGH = 64
-_samples = st.binary(min_size=_ENOUGH, max_size=_ENOUGH).map(lambda drawn: hostile_payloads.sample(_Bytes(drawn)))
+_samples = st.binary(min_size=_ENOUGH, max_size=_ENOUGH).map(lambda drawn: payloads.sample(_Bytes(drawn)))
 
 _texts = st.text(max_size=8)
 _values = st.recursive(
@@ -51,9 +51,9 @@ _values = st.recursive(
 @st.composite
 def _jobs(draw: Callable[[st.SearchStrategy[Any]], Any]) -> bytes:
     """Jobs with fields of any value; lone surrogates, NaN and infinities are among them."""
-    item = {"class": draw(st.sampled_from(hostile_payloads.CLASSES)), "args": [], "jid": draw(_texts)}
-    item |= draw(st.dictionaries(st.sampled_from(tuple(hostile_payloads.FIELDS)) | _texts, _values, max_size=3))
-    text = hostile_payloads.written(item)
+    item = {"class": draw(st.sampled_from(payloads.CLASSES)), "args": [], "jid": draw(_texts)}
+    item |= draw(st.dictionaries(st.sampled_from(tuple(payloads.FIELDS)) | _texts, _values, max_size=3))
+    text = payloads.written(item)
     return text.encode("utf-8", "surrogatepass")
 
 

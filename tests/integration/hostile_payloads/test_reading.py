@@ -11,7 +11,7 @@ from sidelong.core.context import Context
 from sidelong.core.display import shown
 from sidelong.core.logs.fields import Fields
 from sidelong.errors import InvalidPayloadError
-from tests.chaos import hostile_payloads
+from tests.integration.hostile_payloads import payloads
 from tests.integration.hostile_payloads.readable import crashes, readable, usable_jid
 from tests.integration.hostile_payloads.strategies import naming
 
@@ -42,9 +42,9 @@ def test_a_payload_is_read_completely_or_refused(hostile: list[bytes]) -> None:
 
 
 def test_samples_are_jobs_and_rubbish_and_come_again_with_their_seed() -> None:
-    samples = hostile_payloads.samples(Random(7), 500)
+    samples = payloads.samples(Random(7), 500)
 
-    assert hostile_payloads.samples(Random(7), 500) == samples
+    assert payloads.samples(Random(7), 500) == samples
     jobs = sum(readable(raw) is not None for raw in samples)
     assert 100 < jobs < 400
 

@@ -6,21 +6,28 @@ import pytest
 
 from tests.support.eventually import eventually_sync
 from tests.support.proxy import Proxy
+from tests.support.redis_server import Database
 from tests.unit.support.proxy_clients import CUT, raw, received, through
 
 pytestmark = pytest.mark.allow_any_keys
 
 
-def test_cuts_each_connection_after_its_share_of_replies(proxy, redis_server, redis_client) -> None:
-    proxy.cut_after_replies(5, 10)
+def count_to_a_hundred(proxy: Proxy, redis_server: Database) -> int:
+    """Return how many of the requests got no answer."""
     errors = 0
-
     with through(proxy, redis_server) as client:
         for _ in range(100):
             try:
                 client.incr("count")
             except CUT:
                 errors += 1
+    return errors
+
+
+def test_cuts_each_connection_after_its_share_of_replies(proxy, redis_server, redis_client) -> None:
+    proxy.cut_after_replies(5, 10)
+
+    errors = count_to_a_hundred(proxy, redis_server)
 
     assert errors >= 10
     assert proxy.replies_dropped == proxy.cuts
@@ -118,14 +125,8 @@ def test_cuts_each_connection_in_the_middle_of_a_reply(proxy) -> None:
 
 def test_what_was_asked_before_a_torn_reply_was_carried_out(proxy, redis_server, redis_client) -> None:
     proxy.cut_after_reply_bytes(6, 40)
-    errors = 0
 
-    with through(proxy, redis_server) as client:
-        for _ in range(100):
-            try:
-                client.incr("count")
-            except CUT:
-                errors += 1
+    errors = count_to_a_hundred(proxy, redis_server)
 
     assert errors >= 10
     assert redis_client.get("count") == b"100"
