@@ -113,7 +113,7 @@ PLANS: Mapping[str, Plan] = {
             rate=200,
             mix="quick",
             workers=2,
-            rests_within=5.0,
+            rests_within=12.0,
         ),
         Plan(name="wrong-sets", strikes={"wrong-set": 3}, jobs=800, rate=200, workers=2, rests_within=20.0),
         Plan(

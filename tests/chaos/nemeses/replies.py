@@ -2,18 +2,22 @@
 
 import random
 import re
+import time
 from collections.abc import Callable
 
+from sidelong.store import keys
+from tests.chaos.mix import QUEUES, Course, Planned
 from tests.chaos.needs import PROXIES
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.site import Site
 from tests.support.proxy import Proxy
 
 _PUSHES = re.compile(rb"^LPUSH ")
-_SETTLES = re.compile(rb"stat:processed")
-"""What settles counts."""
+_SETTLES = re.compile(rb"stat:processed.* %d [1-9]" % keys.DAILY_TTL)
+"""The turn script, where it is given something to settle."""
 _TAKES = re.compile(rb"^BLMOVE ")
 _PATIENCE = 3.0
+_PORTION_EVERY = 0.2
 
 
 def _lose(pattern: re.Pattern[bytes], choose: Callable[[Site, random.Random], Proxy]) -> Callable[..., None]:
@@ -21,7 +25,11 @@ def _lose(pattern: re.Pattern[bytes], choose: Callable[[Site, random.Random], Pr
         link = choose(site, chance)
         with site.using(link):
             link.drop_reply_to(pattern)
-            site.wait_for_cut(link, _PATIENCE)
+            ends_at = time.monotonic() + _PATIENCE
+            while not site.wait_for_cut(link, _PORTION_EVERY) and time.monotonic() < ends_at:
+                # Where the run has nothing more to do, there is nothing to lose a reply to.
+                for queue in QUEUES:
+                    site.push(Planned("quick", (), Course(), queue))
             link.heal()
 
     return strike
