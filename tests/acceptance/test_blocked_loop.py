@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
 
 import pytest
 
@@ -70,7 +69,6 @@ def test_a_blocked_loop_is_named_and_loses_and_doubles_nothing(
             next(line for line in log.splitlines() if text in line)
             for text in (f"by job block_loop {jid}", f"class=block_loop jid={jid}: done")
         )
-        # A thread that waited for the interpreter lock has the stack as the lock is released, and its line a moment later.
-        late = datetime.fromisoformat(named.split()[0]) - datetime.fromisoformat(done.split()[0])
-        assert late <= timedelta(seconds=1 if way == "regex" else 0)
+        # By their times: a job that kept the interpreter lock may get its line out before another thread does.
+        assert named.split()[0] <= done.split()[0]
         print(named)
