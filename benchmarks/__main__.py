@@ -9,8 +9,10 @@ from pathlib import Path
 import redis
 
 from benchmarks import arguments, drain, enqueue, job_log, latency, scale
+from benchmarks.contestants import own_contestants
+from benchmarks.peers import peer_contestants
 from benchmarks.report import document, table
-from benchmarks.rounds import Result, contestants, play
+from benchmarks.rounds import Result, play
 from benchmarks.server import NoServerError, running_server
 from benchmarks.workload import Workload
 
@@ -46,6 +48,7 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--case", default="", metavar="TEXT", help="only cases whose name begins with TEXT")
     parser.add_argument("--rounds", type=int, metavar="N", help=f"runs of each contestant (default: {_ROUNDS})")
     parser.add_argument("--quick", action="store_true", help="one round of few jobs: shows that it works, no more")
+    parser.add_argument("--peers", action="store_true", help="other libraries as well; installs those that are missing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     parser.add_argument(
         "--against", type=Path, metavar="PATH", help="another checkout, or its src: run in turn with this"
@@ -64,16 +67,18 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
 
 def _play_all(options: argparse.Namespace, url: str) -> list[Result]:
     rounds = options.rounds or (1 if options.quick else _ROUNDS)
+    peers = peer_contestants() if options.peers else []
     results = []
     for workload in WORKLOADS.values():
         if options.workloads and workload.name not in options.workloads:
             continue
-        rivals = contestants(workload, options.against)
+        rivals = own_contestants(workload, options.against)
         for case in workload.cases:
             if not case.name.startswith(options.case):
                 continue
-            jobs = workload.quick if options.quick else case.jobs
-            result = play(workload, case, rivals, url=url, jobs=jobs, rounds=rounds)
+            most = workload.quick if options.quick else None
+            all_rivals = rivals + peers if case.peer_jobs else rivals
+            result = play(workload, case, all_rivals, url=url, most=most, rounds=rounds)
             results.append(result)
             print(table(result), flush=True)
     return results

@@ -10,7 +10,7 @@ import time
 import redis
 
 from benchmarks.payloads import JOB, fill
-from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, tell
+from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong import Sidelong
 
 _ONE_QUEUE = {"default": 0}
@@ -59,11 +59,13 @@ WORKLOAD = Workload(
     ),
     measure="jobs/s",
     module="benchmarks.drain",
-    beside={"floor": "benchmarks.drain_floor"},
+    has_floor=True,
+    has_uvloop=True,
     quick=2_000,
     load=load,
 )
 
 
 if __name__ == "__main__":
-    tell(asyncio.run(measure(read_settings())))
+    settings = read_settings()
+    run(measure(settings), settings)

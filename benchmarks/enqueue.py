@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.payloads import JOB
-from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, tell
+from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong import Job, Sidelong
 
 _COROUTINES = 50
@@ -91,4 +91,5 @@ WORKLOAD = Workload(
 
 
 if __name__ == "__main__":
-    tell(asyncio.run(measure(read_settings())))
+    settings = read_settings()
+    run(measure(settings), settings)

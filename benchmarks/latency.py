@@ -12,7 +12,7 @@ import sys
 import time
 
 from benchmarks.payloads import JOB
-from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, tell
+from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong import Job, Sidelong
 
 _WARM_UP = 20
@@ -73,4 +73,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "produce":
         asyncio.run(produce(read_settings()))
     else:
-        tell(asyncio.run(measure(read_settings())))
+        settings = read_settings()
+    run(measure(settings), settings)

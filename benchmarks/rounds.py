@@ -2,34 +2,18 @@
 
 import json
 import os
+import signal
 import statistics
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import redis
 
-from benchmarks.workload import Case, Measures, Workload
+from benchmarks.contestants import CHECKOUT, Contestant
+from benchmarks.workload import DECLINED, Case, Measures, Workload
 
-CHECKOUT = Path(__file__).parents[1]
 _ENDS_WITHIN = 300
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A way to do a workload.
-
-    Attributes:
-        name: what the table shows.
-        module: the module whose process measures it.
-        sources: the `src` directory whose `sidelong` that process imports.
-    """
-
-    name: str
-    module: str
-    sources: Path = CHECKOUT / "src"
 
 
 @dataclass
@@ -39,18 +23,20 @@ class Result:
     Attributes:
         workload: name of the workload.
         case: name of the case.
-        jobs: how many jobs each run had.
         measure: the measure that ratios compare.
+        jobs: contestant to how many jobs each of its runs had.
         runs: contestant to its measures, one entry per round.
         failures: contestant to why it could not be measured.
+        declined: contestant to why it does not do such a thing at all.
     """
 
     workload: str
     case: str
-    jobs: int
     measure: str
+    jobs: dict[str, int] = field(default_factory=dict)
     runs: dict[str, list[Measures]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    declined: dict[str, str] = field(default_factory=dict)
 
     def medians(self, contestant: str) -> dict[str, float]:
         """Return the median of each measure over the rounds."""
@@ -67,49 +53,81 @@ class FailedError(Exception):
     """A contestant could not be measured."""
 
 
-def contestants(workload: Workload, against: Path | None) -> list[Contestant]:
-    """Return this checkout, another one if there is one, and what else the workload compares with."""
-    found = [Contestant("sidelong", workload.module)]
-    if against is not None:
-        found.append(Contestant("against", workload.module, against))
-    return found + [Contestant(name, module) for name, module in workload.beside.items()]
+class DeclinedError(Exception):
+    """A contestant does not do such a thing."""
 
 
-def play(workload: Workload, case: Case, rivals: Sequence[Contestant], *, url: str, jobs: int, rounds: int) -> Result:
-    """Let each contestant run once per round; one that fails is left out from then on."""
-    result = Result(workload.name, case.name, jobs, workload.measure)
-    settings = {**case.settings, "url": url, "jobs": jobs}
+def play(
+    workload: Workload, case: Case, rivals: Sequence[Contestant], *, url: str, most: int | None, rounds: int
+) -> Result:
+    """Let each contestant run once per round; one that fails is left out from then on.
+
+    Args:
+        workload: what is to be done.
+        case: in which setting.
+        rivals: who takes part.
+        url: of a Redis that may be emptied.
+        most: the most jobs of one run, if there is a limit.
+        rounds: how often each runs.
+    """
+    result = Result(workload.name, case.name, workload.measure)
+    for rival in rivals:
+        if rival.missing:
+            result.failures[rival.name] = rival.missing
     for _ in range(rounds):
         for rival in rivals:
-            if rival.name in result.failures:
+            if rival.name in result.failures or rival.name in result.declined:
                 continue
+            jobs = result.jobs[rival.name] = rival.jobs(case, most)
             try:
-                measures = _run(workload, rival, settings)
+                measures = _run(workload, rival, {**case.settings, **rival.settings, "url": url, "jobs": jobs})
             except FailedError as error:
                 result.failures[rival.name] = str(error)
                 result.runs.pop(rival.name, None)
+            except DeclinedError as error:
+                result.declined[rival.name] = str(error)
             else:
                 result.runs.setdefault(rival.name, []).append(measures)
     return result
 
 
-def _run(workload: Workload, rival: Contestant, settings: Mapping[str, object]) -> Measures:
+def _run(workload: Workload, rival: Contestant, settings: dict[str, object]) -> Measures:
     with redis.Redis.from_url(str(settings["url"])) as client:
         client.flushall()
-        workload.load(client, settings)
-    paths = os.pathsep.join([str(rival.sources), str(CHECKOUT)])
+        if not rival.is_peer:
+            workload.load(client, settings)
+    process = subprocess.Popen(
+        [*rival.command, workload.name, json.dumps(settings)],
+        cwd=CHECKOUT,
+        env={**os.environ, **rival.environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", rival.module, "measure", json.dumps(settings)],
-            cwd=CHECKOUT,
-            env={**os.environ, "PYTHONPATH": paths},
-            capture_output=True,
-            text=True,
-            timeout=_ENDS_WITHIN,
-        )
+        said, complained = process.communicate(timeout=_ENDS_WITHIN)
     except subprocess.TimeoutExpired:
         raise FailedError(f"did not end within {_ENDS_WITHIN} s") from None
-    if done.returncode != 0:
-        raise FailedError((done.stderr.strip().splitlines() or ["it said nothing"])[-1])
-    measures: Measures = json.loads(done.stdout.splitlines()[-1])
+    finally:
+        _end_all_of(process)
+    if process.returncode == DECLINED:
+        raise DeclinedError(_last_line(said))
+    if process.returncode != 0:
+        raise FailedError(_last_line(complained))
+    measures: Measures = json.loads(said.splitlines()[-1])
     return measures
+
+
+def _end_all_of(process: "subprocess.Popen[str]") -> None:
+    """Leave no worker of a contestant behind, whatever became of the process that started it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait()
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]

@@ -13,7 +13,7 @@ from pathlib import Path
 import redis
 
 from benchmarks.payloads import JOB, fill_by_the_million
-from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, tell
+from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong import Sidelong
 
 _NOTED_US = 50
@@ -125,4 +125,5 @@ WORKLOAD = Workload(
 
 
 if __name__ == "__main__":
-    tell(asyncio.run(measure(read_settings())))
+    settings = read_settings()
+    run(measure(settings), settings)

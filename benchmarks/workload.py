@@ -1,8 +1,9 @@
 """What a workload is made of, and how a process that measures one speaks to the program that started it."""
 
+import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,9 @@ import redis
 Measures = Mapping[str, float]
 """Name of a measure to its value; the unit is part of the name."""
 Settings = Mapping[str, Any]
+
+DECLINED = 64
+"""Exit status of a contestant that cannot do a workload at all; its last line says why."""
 
 
 def _load_nothing(client: redis.Redis, settings: Settings) -> None:
@@ -25,11 +29,13 @@ class Case:
         name: what the table shows.
         settings: what the measuring processes are given.
         jobs: how many jobs one run has.
+        peer_jobs: how many of them other libraries get, which are slower; 0 if they are not measured.
     """
 
     name: str
     settings: Settings
     jobs: int
+    peer_jobs: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,11 @@ class Workload:
         cases: its settings.
         measure: name of the measure that ratios compare.
         module: the module whose process measures Sidelong.
-        beside: other contestants and the modules that measure them.
         quick: jobs of one run with `--quick`.
-        load: fills Redis before each run.
+        has_floor: whether `benchmarks.floor` does it without a library.
+        has_uvloop: whether Sidelong is measured on uvloop as well.
+        beside: other contestants and the modules that measure them.
+        load: fills Redis before each run; other libraries do it themselves.
     """
 
     name: str
@@ -53,6 +61,8 @@ class Workload:
     measure: str
     module: str
     quick: int
+    has_floor: bool = False
+    has_uvloop: bool = False
     beside: Mapping[str, str] = field(default_factory=dict)
     load: Callable[[redis.Redis, Settings], None] = _load_nothing
 
@@ -63,6 +73,22 @@ def read_settings() -> dict[str, Any]:
     return settings
 
 
+def run(measuring: Coroutine[Any, Any, Measures], settings: Settings) -> None:
+    """Measure on the event loop that is asked for, and tell the program that started this process."""
+    if settings.get("loop") == "uvloop":
+        import uvloop
+
+        tell(uvloop.run(measuring))
+    else:
+        tell(asyncio.run(measuring))
+
+
 def tell(measures: Measures) -> None:
     """Answer the program that started this process."""
     print(json.dumps(measures))
+
+
+def decline(reason: str) -> None:
+    """End this process: it cannot do what it is asked for."""
+    print(reason)
+    sys.exit(DECLINED)

@@ -1,12 +1,13 @@
-"""The floor of `drain`: what Redis and the least possible client need, with no worker around it.
+"""The floor: what Redis and the least possible client need, with no library around it.
 
-One script call per turn does one LREM for each job of the turn before and one LMOVE for each slot, over a blocking
-socket, and nothing runs. A worker whose jobs are never lost cannot do less; what it needs beyond this is its own.
+For `drain`, one script call per turn does one LREM for each job of the turn before and one LMOVE for each slot, over a
+blocking socket, and nothing runs. A worker whose jobs are never lost cannot do less; what it needs beyond is its own.
 """
 
 import socket
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -49,7 +50,7 @@ class _Client:
         return answer
 
 
-def measure(settings: Settings) -> Measures:
+def drain(settings: Settings) -> Measures:
     """Empty the queues and return the pace."""
     jobs, warm_up = settings["jobs"], settings["jobs"] // 10
     client = _Client(settings["url"])
@@ -68,5 +69,8 @@ def measure(settings: Settings) -> Measures:
     return {"jobs/s": counted / seconds, "CPU µs/job": cpu / counted * 1e6}
 
 
+_FLOORS: dict[str, Callable[[Settings], Measures]] = {"drain": drain}
+
+
 if __name__ == "__main__":
-    tell(measure(read_settings()))
+    tell(_FLOORS[sys.argv[1]](read_settings()))
