@@ -8,7 +8,19 @@ from pathlib import Path
 
 import redis
 
-from benchmarks import arguments, drain, enqueue, job_log, latency, scale
+from benchmarks import (
+    arguments,
+    drain,
+    enqueue,
+    failing,
+    io_bound,
+    job_log,
+    job_threads,
+    latency,
+    scale,
+    schedule,
+    web,
+)
 from benchmarks.contestants import own_contestants
 from benchmarks.peers import peer_contestants
 from benchmarks.report import document, table
@@ -17,7 +29,20 @@ from benchmarks.server import NoServerError, running_server
 from benchmarks.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
-    each.WORKLOAD.name: each.WORKLOAD for each in (arguments, drain, enqueue, job_log, latency, scale)
+    each.WORKLOAD.name: each.WORKLOAD
+    for each in (
+        drain,
+        io_bound,
+        job_threads,
+        failing,
+        enqueue,
+        web,
+        latency,
+        schedule,
+        arguments,
+        job_log,
+        scale,
+    )
 }
 _ROUNDS = 5
 

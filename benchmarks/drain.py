@@ -4,17 +4,16 @@ The jobs are there before the worker starts. The first tenth is warm-up; then th
 has been called.
 """
 
-import asyncio
-import time
-
 import redis
 
+from benchmarks.calls import Calls
 from benchmarks.payloads import JOB, fill
 from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong import Sidelong
 
 _ONE_QUEUE = {"default": 0}
-_FOUR_QUEUES = {"critical": 4, "high": 3, "default": 2, "low": 1}
+_FOUR_STRICT = {"critical": 0, "high": 0, "default": 0, "low": 0}
+_FOUR_WEIGHTED = {"critical": 4, "high": 3, "default": 2, "low": 1}
 
 
 def load(client: redis.Redis, settings: Settings) -> None:
@@ -25,38 +24,30 @@ def load(client: redis.Redis, settings: Settings) -> None:
 
 async def measure(settings: Settings) -> Measures:
     """Drain the queues and return the pace."""
-    jobs, warm_up = settings["jobs"], settings["jobs"] // 10
-    called = 0
-    began = cpu_began = ended = cpu_ended = 0.0
-    all_called = asyncio.Event()
+    calls = Calls(settings["jobs"])
     app = Sidelong(settings["url"], **settings.get("app", {}))
 
     @app.job(name=JOB)
     async def noop(number: int) -> None:
-        nonlocal called, began, cpu_began, ended, cpu_ended
-        called += 1
-        if called == warm_up:
-            began, cpu_began = time.perf_counter(), time.process_time()
-        elif called == jobs:
-            ended, cpu_ended = time.perf_counter(), time.process_time()
-            all_called.set()
+        calls.note()
 
-    async with app.worker(concurrency=settings["slots"], queues=list(settings["queues"].items())):
-        await all_called.wait()
-    await app.close()
-    counted = jobs - warm_up
-    return {"jobs/s": counted / (ended - began), "CPU µs/job": (cpu_ended - cpu_began) / counted * 1e6}
+    async with app, app.worker(concurrency=settings["slots"], queues=list(settings["queues"].items())):
+        await calls.wait()
+    return {"jobs/s": calls.per_second, "CPU µs/job": calls.cpu_us}
+
+
+def _cases(slots: int, jobs: int) -> tuple[Case, ...]:
+    return (
+        Case(f"{slots:,} slots, one queue", {"slots": slots, "queues": _ONE_QUEUE}, jobs, peer_jobs=4_000),
+        Case(f"{slots:,} slots, four strict queues", {"slots": slots, "queues": _FOUR_STRICT}, jobs),
+        Case(f"{slots:,} slots, four weighted queues", {"slots": slots, "queues": _FOUR_WEIGHTED}, jobs),
+    )
 
 
 WORKLOAD = Workload(
     name="drain",
     about="a worker empties queues of jobs that do nothing",
-    cases=(
-        Case("10 slots, one queue", {"slots": 10, "queues": _ONE_QUEUE}, 20_000),
-        Case("10 slots, four weighted queues", {"slots": 10, "queues": _FOUR_QUEUES}, 20_000),
-        Case("100 slots, one queue", {"slots": 100, "queues": _ONE_QUEUE}, 40_000),
-        Case("100 slots, four weighted queues", {"slots": 100, "queues": _FOUR_QUEUES}, 40_000),
-    ),
+    cases=_cases(10, 20_000) + _cases(100, 40_000) + _cases(1_000, 40_000),
     measure="jobs/s",
     module="benchmarks.drain",
     has_floor=True,

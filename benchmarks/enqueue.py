@@ -4,12 +4,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from benchmarks.payloads import JOB
 from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong import Job, Sidelong
 
-_COROUTINES = 50
 _THREADS = 10
 
 Way = Callable[[Job[[int], object], int], Awaitable[object]]
@@ -21,9 +21,9 @@ async def one_by_one(job: Job[[int], object], jobs: int) -> None:
         await job.enqueue(number)
 
 
-async def at_once(job: Job[[int], object], jobs: int) -> None:
-    """Let fifty coroutines enqueue, each one by one, as fifty web requests do."""
-    await asyncio.gather(*(one_by_one(job, jobs // _COROUTINES) for _ in range(_COROUTINES)))
+async def at_once(job: Job[[int], object], jobs: int, *, coroutines: int) -> None:
+    """Let coroutines enqueue, each one by one, as so many web requests do."""
+    await asyncio.gather(*(one_by_one(job, jobs // coroutines) for _ in range(coroutines)))
 
 
 async def many(job: Job[[int], object], jobs: int) -> None:
@@ -51,7 +51,8 @@ def _without_a_loop(job: Job[[int], object], jobs: int) -> None:
 
 _WAYS: dict[str, Way] = {
     "one by one": one_by_one,
-    "50 coroutines at once": at_once,
+    "50 coroutines at once": partial(at_once, coroutines=50),
+    "500 coroutines at once": partial(at_once, coroutines=500),
     "enqueue_many": many,
     "sync, 1 thread": in_a_thread,
     "sync, 10 threads": in_threads,
@@ -74,18 +75,25 @@ async def measure(settings: Settings) -> Measures:
     return {"jobs/s": jobs / seconds, "CPU µs/job": cpu / jobs * 1e6}
 
 
+def _case(way: str, jobs: int, peer_jobs: int = 0) -> Case:
+    return Case(way, {"way": way}, jobs, peer_jobs)
+
+
 WORKLOAD = Workload(
     name="enqueue",
     about="one process stores jobs",
     cases=(
-        Case("one by one", {"way": "one by one"}, 5_000),
-        Case("50 coroutines at once", {"way": "50 coroutines at once"}, 20_000),
-        Case("enqueue_many", {"way": "enqueue_many"}, 50_000),
-        Case("sync, 1 thread", {"way": "sync, 1 thread"}, 5_000),
-        Case("sync, 10 threads", {"way": "sync, 10 threads"}, 20_000),
+        _case("one by one", 5_000, peer_jobs=2_000),
+        _case("50 coroutines at once", 20_000, peer_jobs=4_000),
+        _case("500 coroutines at once", 20_000, peer_jobs=4_000),
+        _case("enqueue_many", 50_000, peer_jobs=10_000),
+        _case("sync, 1 thread", 5_000),
+        _case("sync, 10 threads", 20_000),
     ),
     measure="jobs/s",
     module="benchmarks.enqueue",
+    has_floor=True,
+    has_uvloop=True,
     quick=1_000,
 )
 

@@ -3,11 +3,29 @@
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from benchmarks.contestants import FIRST
+from benchmarks import peers
+from benchmarks.contestants import FIRST, UVLOOP
 from benchmarks.rounds import Result
+
+_CALLED = {
+    FIRST: "Sidelong",
+    UVLOOP: "Sidelong on uvloop",
+    peers.RUBY.name: "Sidekiq in Ruby",
+    "ruby": "Sidekiq in Ruby",
+}
+
+
+LIBRARIES = frozenset([*(peer.name for peer in peers.PEERS), peers.RUBY.name])
+"""The contestants that are other libraries."""
+
+
+def called(contestant: str) -> str:
+    """Return what the page and its pictures call a contestant."""
+    return _CALLED.get(contestant, contestant)
 
 
 def table(result: Result) -> str:
@@ -47,6 +65,7 @@ def document(results: Sequence[Result], redis_version: str) -> dict[str, Any]:
             "cores": os.cpu_count(),
             "load": os.getloadavg()[0],
         },
+        "versions": _versions({name for result in results for name in result.runs}),
         "results": [
             {
                 "workload": result.workload,
@@ -66,3 +85,48 @@ def document(results: Sequence[Result], redis_version: str) -> dict[str, Any]:
             for result in results
         ],
     }
+
+
+def rounded(value: float) -> str:
+    """Return a number for people: three digits of it, of which at most two are decimals."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 99.95:
+        digits = len(str(round(abs(value))))
+        return f"{round(value, 3 - digits):,.0f}"
+    return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}" if abs(value) >= 0.095 else f"{value:.2g}"
+
+
+def more_is_better(measure: str) -> bool:
+    """Return whether a measure is a pace or a share, of which one wants more, and not a time or a size."""
+    return measure in ("jobs/s", "requests/s", "% of ideal")
+
+
+def read(document: Mapping[str, Any]) -> list[Result]:
+    """Return the results that a document of this program holds."""
+    return [
+        Result(
+            workload=entry["workload"],
+            case=entry["case"],
+            measure=entry["measure"],
+            jobs=entry["jobs"],
+            runs=entry["runs"],
+            failures=entry["could_not_run"],
+            declined=entry["declined"],
+        )
+        for entry in document["results"]
+    ]
+
+
+def _versions(contestants: Collection[str]) -> dict[str, str]:
+    """Return what was installed here, and the versions of the other libraries that took part."""
+    packages = {FIRST: FIRST, "redis-py": "redis", "hiredis": "hiredis"}
+    if UVLOOP in contestants:
+        packages[UVLOOP] = UVLOOP
+    found = {}
+    for name, package in packages.items():
+        try:
+            found[name] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found | peers.versions(contestants)

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +25,12 @@ class Peer:
     Attributes:
         name: of its directory here.
         share: which part of the jobs it gets, so that slow ones end as well.
+        package: what its index calls it, if not by its name.
     """
 
     name: str
     share: float = 1.0
+    package: str = ""
 
 
 PEERS = (
@@ -35,7 +38,7 @@ PEERS = (
     Peer("saq"),
     Peer("taskiq"),
     Peer("streaq"),
-    Peer("docket"),
+    Peer("docket", package="pydocket"),
     Peer("dramatiq"),
     Peer("celery"),
     Peer("rq", share=0.05),
@@ -47,6 +50,20 @@ RUBY = Peer("sidekiq", share=3.0)
 def peer_contestants() -> list[Contestant]:
     """Return all other libraries; what is not installed yet is installed now, and named if that fails."""
     return [_python(peer) for peer in PEERS] + [_ruby()]
+
+
+def versions(names: Collection[str]) -> dict[str, str]:
+    """Return the versions of those other libraries that are among the names."""
+    found = {peer.name: _pinned_version(peer) for peer in PEERS if peer.name in names}
+    if RUBY.name in names and shutil.which("ruby"):
+        words = ["ruby", "-rsidekiq", "-e", 'print "#{Sidekiq::VERSION} on Ruby #{RUBY_VERSION}"']
+        found[RUBY.name] = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return {name: version for name, version in found.items() if version}
+
+
+def _pinned_version(peer: Peer) -> str:
+    pins = (_HERE / peer.name / "requirements.txt").read_text().splitlines()
+    return next((pin.partition("==")[2] for pin in pins if pin.startswith(f"{peer.package or peer.name}==")), "")
 
 
 def _python(peer: Peer) -> Contestant:

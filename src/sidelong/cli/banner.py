@@ -6,6 +6,7 @@ import os
 import platform
 
 from sidelong.app import Sidelong
+from sidelong.cli.event_loop import EventLoop
 from sidelong.core.config import Capsule
 from sidelong.core.counted import counted
 from sidelong.worker.worker import Worker
@@ -13,11 +14,11 @@ from sidelong.worker.worker import Worker
 logger = logging.getLogger("sidelong.cli")
 
 
-def log_banner(app: Sidelong, worker: Worker, target: str) -> None:
+def log_banner(app: Sidelong, worker: Worker, target: str, event_loop: EventLoop) -> None:
     """Log who serves what, from where and how; and warn of jobs that would wait for ever."""
     version = importlib.metadata.version("sidelong")
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    logger.info("Sidelong %s on %s, pid %d", version, python, os.getpid())
+    logger.info("Sidelong %s on %s with %s, pid %d", version, python, event_loop.name, os.getpid())
     logger.info("App %s with %s, Redis %s", target, counted(len(app.registry), "job"), app.store.address)
     for capsule in worker.capsules:
         name = "" if capsule.name == "default" else f" in capsule {capsule.name}"

@@ -23,6 +23,7 @@ _FLAGS: Final = {
     "timeout": "--timeout",
     "tag": "--tag",
     "labels": "--label",
+    "event_loop": "--loop",
     "log_format": "--log-format",
 }
 _NOTHING: Final = "-"

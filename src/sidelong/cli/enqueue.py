@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sidelong.app import Sidelong
+from sidelong.cli.event_loop import EventLoop, choose_event_loop
 from sidelong.cli.exit_status import ExitStatus
 from sidelong.cli.loading import FailedImportError, TargetError, is_target, load_app, load_job
 from sidelong.cli.moments import read_duration, read_instant
@@ -55,6 +56,7 @@ class _Call:
     job: Job[..., Any] | str
     arguments: Sequence[Any]
     options: dict[str, Any]
+    event_loop: EventLoop
 
 
 def enqueue(options: EnqueueOptions) -> ExitStatus:
@@ -67,7 +69,8 @@ def enqueue(options: EnqueueOptions) -> ExitStatus:
     except (TargetError, SidelongError, TypeError, ValueError) as error:
         return _told(error, ExitStatus.MISUSED)
     try:
-        jid = asyncio.run(_push(call))
+        with asyncio.Runner(loop_factory=call.event_loop.make) as runner:
+            jid = runner.run(_push(call))
     except (ArgumentError, ConfigurationError, InvalidPayloadError, PayloadTooLargeError) as error:
         return _told(error, ExitStatus.MISUSED)
     except NotEnqueued as error:
@@ -123,7 +126,8 @@ def _prepare(options: EnqueueOptions) -> _Call:
     changes: dict[str, Any] = {} if options.queue is None else {"queue": options.queue}
     if (due := _due(options, app)) is not None:
         changes["at"] = instant(due)
-    return _Call(app, job, arguments, changes)
+    event_loop = choose_event_loop(app.config.event_loop, app.sources["event_loop"])
+    return _Call(app, job, arguments, changes, event_loop)
 
 
 def _find(options: EnqueueOptions) -> tuple[Sidelong, Job[..., Any] | str]:

@@ -18,6 +18,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class Loop(StrEnum):
+    """An event loop that can be asked for."""
+
+    AUTO = "auto"
+    ASYNCIO = "asyncio"
+    UVLOOP = "uvloop"
+
+
 Concurrency = Annotated[
     int | None,
     typer.Option("--concurrency", "-c", metavar="N", min=1, help="How many jobs run at once (default: 10)."),
@@ -55,6 +63,14 @@ Tag = Annotated[
 ]
 Labels = Annotated[
     list[str] | None, typer.Option("--label", metavar="WORD", help="Shown there as well; repeat it for more.")
+]
+EventLoop = Annotated[
+    Loop | None,
+    typer.Option(
+        "--loop",
+        metavar="LOOP",
+        help="auto, asyncio or uvloop (default: auto, that is uvloop where it is installed).",
+    ),
 ]
 Format = Annotated[
     LogFormat | None,

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sidelong.app import Sidelong
 from sidelong.cli.banner import log_banner
+from sidelong.cli.event_loop import EventLoop, choose_event_loop
 from sidelong.cli.exit_status import ExitStatus
 from sidelong.cli.failures import tell_failure
 from sidelong.cli.loading import TargetError, load_app
@@ -19,7 +21,7 @@ from sidelong.core.config import Settings
 from sidelong.core.logs.repeats import REPEATS
 from sidelong.core.queue_names import parse_queues
 from sidelong.errors import ConfigurationError, StoreError
-from sidelong.settings import environment_and_file, log_format, oversights, prefer
+from sidelong.settings import CODE, environment_and_file, log_format, oversights, prefer
 from sidelong.worker.worker import Worker
 
 logger = logging.getLogger("sidelong.cli")
@@ -40,6 +42,7 @@ class RunOptions:
     verbose: bool
     tag: str | None = None
     labels: Sequence[str] = ()
+    event_loop: str | None = None
     log_format: str | None = None
     config_file: Path | None = None
     environment: str | None = None
@@ -57,6 +60,8 @@ class RunOptions:
             settings["tag"] = self.tag
         if self.labels:
             settings["labels"] = self.labels
+        if self.event_loop is not None:
+            settings["event_loop"] = self.event_loop
         if self.log_format is not None:
             settings["log_format"] = self.log_format
         return settings
@@ -78,11 +83,13 @@ def run(options: RunOptions) -> int:
             app.use_redis(options.redis)
         worker = app.worker(**options.settings())
         use_log_format(worker.config.log_format)
+        source = app.sources["event_loop"] if options.event_loop is None else CODE
+        event_loop = choose_event_loop(worker.config.event_loop, source)
         for sentence in oversights():
             logger.warning("Settings: %s", sentence)
-        log_banner(app, worker, options.target)
+        log_banner(app, worker, options.target, event_loop)
         _log_settings_file()
-        _serve(worker, signals)
+        _serve(app, worker, signals, event_loop)
     except (TargetError, ConfigurationError, StoreError) as error:
         if signals.stop_requested:
             # Asked to stop while it started: what failed then is of no interest.
@@ -100,7 +107,7 @@ def _log_settings_file() -> None:
         logger.info("Settings from %s, environment %s", file, environment)
 
 
-def _serve(worker: Worker, signals: Signals) -> None:
+def _serve(app: Sidelong, worker: Worker, signals: Signals, event_loop: EventLoop) -> None:
     """Run the worker in an event loop of its own until it has stopped."""
 
     async def serve() -> None:
@@ -109,8 +116,10 @@ def _serve(worker: Worker, signals: Signals) -> None:
             await worker.run()
         finally:
             signals.detach()
+            # What jobs have enqueued went over a connection of the application's.
+            await app.close()
 
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=event_loop.make) as runner:
         runner.run(serve())
         # Closing the loop waits for threads of `asyncio.to_thread`, which nobody can cancel.
         patience = threading.Timer(_EXECUTOR_PATIENCE, _leave, ["Threads of asyncio.to_thread do not end."])

@@ -23,6 +23,7 @@ from sidelong.errors import ConfigurationError
 DEFAULT_CAPSULE: Final = "default"
 DEFAULT_REDIS_URL: Final = "redis://localhost:6379/0"
 LOG_FORMATS: Final = ("auto", "pretty", "plain", "json")
+EVENT_LOOPS: Final = ("auto", "asyncio", "uvloop")
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -92,6 +93,7 @@ class Settings(TypedDict, total=False):
     hostname: str | None
     tag: str
     labels: Sequence[str]
+    event_loop: str
     log_format: str
     job_logging: bool
 
@@ -154,6 +156,10 @@ class Config:
     hostname: str | None = None
     tag: str = ""
     labels: tuple[str, ...] = ()
+
+    # What a process runs on.
+    event_loop: str = "auto"
+    """What `sidelong run` makes, one of `EVENT_LOOPS`; auto is uvloop where it is installed."""
 
     # What a worker logs.
     log_format: str = "auto"
@@ -256,6 +262,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "hostname": text_or_none,
     "tag": text,
     "labels": texts,
+    "event_loop": one_of(EVENT_LOOPS),
     "log_format": one_of(LOG_FORMATS),
     "job_logging": true_or_false,
 }

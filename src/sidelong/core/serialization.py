@@ -56,10 +56,14 @@ def loads(raw: bytes) -> Any:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidPayloadError(f"not valid JSON: {error}") from error
 
-    # Few brackets cannot nest deeply: this spares nearly every payload the walk.
-    if raw.count(b"[") + raw.count(b"{") > MAX_NESTING and _survey((value,), MAX_NESTING) & _UNFIT:
+    # What is short, or has few brackets, cannot nest deeply: this spares nearly every payload the walk.
+    if len(raw) > 2 * MAX_NESTING and raw.count(b"[") + raw.count(b"{") > MAX_NESTING and _is_too_deep(value):
         raise InvalidPayloadError(f"not valid JSON: nested deeper than {MAX_NESTING} levels")
     return value
+
+
+def _is_too_deep(value: Any) -> bool:
+    return bool(_survey((value,), MAX_NESTING) & _UNFIT)
 
 
 def check_arguments(args: Sequence[Any], *, root: str = "args") -> None:

@@ -14,7 +14,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sidelong.errors import ConfigurationError, Refused
-from sidelong.store.link import Command, Link, Word
+from sidelong.store.link import Link
+from sidelong.store.wire import Command, Deliver, Word
 
 _SLICE = 0.1
 """Seconds after which a parked link looks again: somebody may have written with a client of his own."""
@@ -109,6 +110,10 @@ class EmbeddedLink:
             except Refused as error:
                 answers.append(error)
         return answers
+
+    def post(self, commands: Sequence[Command], deliver: Deliver) -> bool:
+        """See `Link.post`."""
+        return False  # answering at once would starve the loop's other tasks
 
     async def unblock(self, via: Link) -> None:
         """See `Link.unblock`."""

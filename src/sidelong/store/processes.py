@@ -10,9 +10,10 @@ from redis.exceptions import RedisError, ResponseError
 from sidelong.core.config import Config
 from sidelong.errors import Refused, ReplyLost
 from sidelong.store import keys
-from sidelong.store.link import Link, Word
+from sidelong.store.link import Link
 from sidelong.store.scripts import Scripts
 from sidelong.store.sets import tell_trimmed
+from sidelong.store.wire import Word
 
 _KEYS_AT_ONCE = 1000
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sidelong.errors import EnqueueUncertain, NotEnqueued, PushError, Refused, ReplyLost, Unavailable
 from sidelong.store import keys
-from sidelong.store.link import Link, Word
+from sidelong.store.link import Link
+from sidelong.store.wire import Word
 
 _PER_COMMAND = 1000
 _BYTES_PER_COMMAND = 4_000_000

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from sidelong.core.clock import Clock
@@ -21,8 +22,9 @@ from sidelong.core.outcome import (
 from sidelong.errors import Refused
 from sidelong.store import keys
 from sidelong.store.counters import counter_keys
-from sidelong.store.link import Link, Word
+from sidelong.store.link import Link
 from sidelong.store.scripts import Scripts
+from sidelong.store.wire import Word
 
 _OPERATIONS: dict[type[Outcome] | type[None], str] = {
     Done: "done",
@@ -53,7 +55,7 @@ class Batch:
     takes: Sequence[tuple[int, int]] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """What one turn did.
 
@@ -99,13 +101,14 @@ class CapsuleQueues:
     ) -> None:
         self._link = link
         self._scripts = scripts
-        self._config = config
         self._clock = clock
         self._identity = identity
+        self._settled = keys.settled(identity)
         self._capsule = capsule
         self.names = tuple(names)
         self.lists = [(keys.queue(name), keys.inflight(identity, name)) for name in names]
         self._lists = tuple(key for pair in self.lists for key in pair)
+        self._limits = (keys.DAY, config.dead_max_jobs, config.dead_timeout, keys.DAILY_TTL)
 
     async def turn(self, batch: Batch) -> Turn:
         """Settle and take in one atomic step, which a repeat of the same number does not do again.
@@ -114,31 +117,20 @@ class CapsuleQueues:
             Unavailable, ReplyLost, Refused: as `Link.call`; after each the same batch may be sent again.
         """
         ordered, runs, count = _runs(batch.deliveries)
-        config = self._config
+        counters = counter_keys(self._clock.now())
         reply = await self._scripts.turn.run(
             self._link,
-            (
-                keys.settled(self._identity),
-                keys.OWNERS,
-                keys.RETRY,
-                keys.DEAD,
-                *counter_keys(self._clock.now()),
-                keys.BURIED,
-                *self._lists,
-            ),
+            (self._settled, keys.OWNERS, keys.RETRY, keys.DEAD, *counters, keys.BURIED, *self._lists),
             (
                 self._identity,
                 self._capsule,
                 batch.number,
-                keys.DAY,
-                config.dead_max_jobs,
-                config.dead_timeout,
-                keys.DAILY_TTL,
+                *self._limits,
                 count,
                 *runs,
                 batch.free,
                 len(batch.takes),
-                *[number for take in batch.takes for number in take],
+                *chain.from_iterable(batch.takes),
             ),
         )
         return _turn(reply, ordered, batch.takes)
@@ -163,12 +155,13 @@ class CapsuleQueues:
 def _runs(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Word], int]:
     """Group deliveries by operation and queue, as `turn.lua` reads them."""
     groups: dict[tuple[str, int], list[Delivery]] = {}
+    outcome, place, group = None, -1, []
     for delivery in deliveries:
-        operation = _OPERATIONS[type(delivery.outcome)]
-        try:
-            groups[operation, delivery.place].append(delivery)
-        except KeyError:
-            groups[operation, delivery.place] = [delivery]
+        # Most end as the one before them did, and came from the same queue.
+        if delivery.outcome is not outcome or delivery.place != place:
+            outcome, place = delivery.outcome, delivery.place
+            group = groups.setdefault((_OPERATIONS[type(outcome)], place), [])
+        group.append(delivery)
     ordered: list[Delivery] = []
     words: list[Word] = []
     for (operation, place), group in groups.items():

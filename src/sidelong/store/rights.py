@@ -6,8 +6,9 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from sidelong.store import keys
-from sidelong.store.link import Link, Word
+from sidelong.store.link import Link
 from sidelong.store.scripts import Scripts
+from sidelong.store.wire import Word
 
 READ_CONFIGURATION: Final = ("CONFIG", "GET", "save")
 OPTIONAL: Final[Mapping[tuple[str, ...], str]] = {

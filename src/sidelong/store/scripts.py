@@ -9,7 +9,8 @@ from redis import Redis
 from redis.exceptions import NoScriptError
 
 from sidelong.errors import Refused
-from sidelong.store.link import Link, Word
+from sidelong.store.link import Link
+from sidelong.store.wire import Word
 
 
 def _read(name: str) -> str:

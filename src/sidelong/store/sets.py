@@ -7,8 +7,9 @@ from typing import Literal
 
 from sidelong.core.config import Config
 from sidelong.store import keys
-from sidelong.store.link import Link, Word
+from sidelong.store.link import Link
 from sidelong.store.scripts import Scripts
+from sidelong.store.wire import Word
 
 logger = logging.getLogger("sidelong.store")
 

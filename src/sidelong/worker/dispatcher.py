@@ -8,19 +8,18 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import Context
-from functools import partial
 from random import Random
 
 from sidelong.core.clock import Clock
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.display import shown
-from sidelong.core.outcome import HANDED_BACK, LOST, Lost, Outcome, Retry, Rewritten
+from sidelong.core.outcome import HANDED_BACK, Lost, Rewritten
 from sidelong.core.queue_order import QueueOrder
 from sidelong.store.queues import Turn
 from sidelong.store.sets import tell_trimmed
+from sidelong.worker.executions import Executions
 from sidelong.worker.executor import Executor
 from sidelong.worker.fetcher import Arrival, Fetcher, GaveUp
 from sidelong.worker.holdings import Holdings
@@ -30,16 +29,16 @@ logger = logging.getLogger("sidelong.worker")
 
 _SETTLE_AGAIN_AFTER = 0.5
 _REGISTER_AGAIN_AFTER = 1.0
-_AFTER_FAULT = 60.0
 _REPORT_EVERY = 10.0
+_SPLIT_FROM = 32
+"""From so many finished jobs on, half of them are settled while the other half is replaced: see `Dispatcher._batch`."""
 
 
 class Dispatcher:
     """Runs the jobs of one capsule.
 
     Args:
-        context: a snapshot of the context at boot; every job starts with a copy of it, so that nothing one job
-            sets is seen by the next.
+        context: every job starts with a copy of it; see `Executions`.
         unregistered: called when Redis does not know this worker, or may not, so that it registers anew.
         is_trusted: whether the latest heartbeat is so recent that nobody can have taken this worker for dead.
     """
@@ -61,8 +60,6 @@ class Dispatcher:
         self._holdings = Holdings(self.names, capsule.concurrency)
         self._config = config
         self._clock = clock
-        self._executor = executor
-        self._context = context
         self._unregistered = unregistered
         self._is_trusted = is_trusted
         self._order = QueueOrder(dict(capsule.queues), random)
@@ -70,12 +67,12 @@ class Dispatcher:
         self._rank = {place: rank for rank, place in enumerate(by_weight)}
         self._fetcher: Fetcher
         self._wake = asyncio.Event()
+        self._executions = Executions(executor, context, self._wake)
         self._looking = asyncio.Lock()  # an audit and a sweep at the same time would find the same twice
         self._arrivals: list[Delivery] = []
-        self._finished: list[Delivery] = []
-        self._running: set[Delivery] = set()
         self._doubtful: list[Delivery] = []
         self._has_more = False
+        self._has_started = False
         self._is_fetching = True
         self._ended = StopFlag()
         self._retaking_at = 0.0
@@ -90,7 +87,7 @@ class Dispatcher:
     @property
     def running(self) -> list[Delivery]:
         """The deliveries that are being executed; a copy, safe to take from any thread."""
-        return list(self._running)
+        return self._executions.running
 
     @property
     def ended(self) -> tuple[int, int]:
@@ -116,20 +113,11 @@ class Dispatcher:
 
     def cancel(self, reason: CancelReason) -> None:
         """Ask everything that runs to end."""
-        for delivery in self.running:
-            task = delivery.task
-            self._executor.cancel(delivery, reason)
-            if task is not None:
-                # A task that is cancelled before its first step never enters its coroutine.
-                task.add_done_callback(partial(self._never_began, delivery))
+        self._executions.cancel(reason)
 
     def abandon(self, *, is_fenced: bool) -> None:
         """Hand back what still runs, although it does not end; whatever it does afterwards is not recorded."""
-        for delivery in self.running:
-            delivery.outcome = LOST if is_fenced else HANDED_BACK
-            self._running.discard(delivery)
-            self._finished.append(delivery)
-        self._wake.set()
+        self._executions.abandon(is_fenced=is_fenced)
 
     def give_up(self) -> None:
         """Return from `run`: what is not settled by now is left to recovery."""
@@ -165,7 +153,7 @@ class Dispatcher:
         async with self._looking:
             orphans = await self._fetcher.audit(lambda: self.in_memory)
             for arrival in orphans:
-                self._hand_back(self._holdings.take_in(*arrival))
+                self._executions.hand_back(self._holdings.take_in(*arrival))
         if orphans:
             logger.warning("%d jobs were fetched and their replies lost; they go back to their queues", len(orphans))
             self._wake.set()
@@ -182,7 +170,7 @@ class Dispatcher:
         async with self._looking:
             left = Counter(await self._fetcher.left_behind())
             for arrival in (left - Counter((each.place, each.raw) for each in self.in_memory)).elements():
-                self._hand_back(self._holdings.take_in(*arrival))
+                self._executions.hand_back(self._holdings.take_in(*arrival))
         self._wake.set()
 
     async def rescue(self) -> None:
@@ -205,8 +193,7 @@ class Dispatcher:
                 delivery.outcome = HANDED_BACK
         while held:
             turn = await self._fetcher.turn(held[: self._config.batch_limit], 0, ())
-            for delivery in turn.settled:
-                self._holdings.settle(delivery)
+            self._holdings.settle(turn.settled)
             held = held[self._config.batch_limit :]
 
     # The loop.
@@ -215,7 +202,11 @@ class Dispatcher:
         """Fetch, run and settle until `give_up`."""
         while not self._ended.is_set:
             self._start_arrivals()
-            if self._finished or self._should_take():
+            if self._has_started and len(self._executions.finished) < _SPLIT_FROM // 2:
+                # Jobs that need no waiting end within one turn of the loop: they are settled in the next call.
+                self._has_started = False
+                await asyncio.sleep(0)
+            if self._executions.finished or self._should_take():
                 try:
                     await self._turn()
                 except GaveUp:
@@ -237,22 +228,29 @@ class Dispatcher:
         )
 
     async def _turn(self) -> None:
-        # Jobs that need no waiting end within one turn of the loop: they are settled in the same call.
-        await asyncio.sleep(0)
-        limit = self._config.batch_limit
-        settling, self._finished = self._finished[:limit], self._finished[limit:]
-        if any(type(delivery.outcome) is Lost for delivery in settling):
-            settling = self._holdings.without_lost(settling)
+        settling = self._batch()
         free, takes = self._takes(settling)
         self._has_more = False
         turn = await self._fetcher.turn(settling, free, takes)
         self._settled(turn)
         for place, payloads in turn.taken:
-            for raw in payloads:
-                self._start(self._holdings.take_in(place, raw))
-                free -= 1
+            free -= len(payloads)
+            self._start([self._holdings.take_in(place, raw) for raw in payloads])
         # Full to the brim: there may be more, for slots beyond the limit of one call.
         self._has_more |= free == 0
+
+    def _batch(self) -> list[Delivery]:
+        """Return what to settle in the next call: half of what has ended if nothing would run meanwhile.
+
+        Redis then works on one half while this process runs what replaced the other.
+        """
+        limit, finished = self._config.batch_limit, len(self._executions.finished)
+        if finished >= _SPLIT_FROM and self._executions.count == 0:
+            limit = min(limit, finished // 2)
+        settling = self._executions.take_finished(limit)
+        if any(type(delivery.outcome) is Lost for delivery in settling):
+            settling = self._holdings.without_lost(settling)
+        return settling
 
     def _takes(self, settling: list[Delivery]) -> tuple[int, list[tuple[int, int]]]:
         if not self._is_fetching or self._clock.monotonic() < self._retaking_at:
@@ -269,13 +267,9 @@ class Dispatcher:
         return free, takes
 
     def _settled(self, turn: Turn) -> None:
-        for delivery in turn.settled:
-            outcome = delivery.outcome
-            if type(outcome) is Rewritten:
-                delivery.raw = outcome.raw
-                self._go_on(delivery)
-                continue
-            self._holdings.settle(delivery)
+        rewritten = self._holdings.settle(turn.settled)
+        if rewritten:
+            self._go_on(rewritten)
         if turn.lost:
             self._report_lost(turn)
         if turn.unsettled:
@@ -296,76 +290,40 @@ class Dispatcher:
         arrivals, self._arrivals = self._arrivals, []
         # Several parked waits may have brought more than there are slots: the lowest priority goes back.
         arrivals.sort(key=lambda delivery: self._rank[delivery.place])
-        for delivery in arrivals:
-            self._start(delivery)
+        self._start(arrivals)
         if self._holdings.slots.value == 0:
             self._fetcher.unpark()
 
-    def _start(self, delivery: Delivery) -> None:
-        if not self._is_fetching or self._holdings.slots.value == 0:
-            self._hand_back(delivery)
-            return
-        self._holdings.occupy(delivery)
+    def _start(self, deliveries: list[Delivery]) -> None:
+        room = self._holdings.occupy(deliveries) if self._is_fetching else 0
+        for surplus in deliveries[room:]:
+            self._executions.hand_back(surplus)
+        if room:
+            self._execute(deliveries[:room])
+
+    def _execute(self, deliveries: list[Delivery]) -> None:
         if self._is_trusted():
-            self._execute(delivery)
+            self._executions.start(deliveries)
+            self._has_started = True
         else:
-            # A reply that was long under way: others may have taken this worker for dead, and run the job.
-            self._doubtful.append(delivery)
+            # A reply that was long under way: others may have taken this worker for dead, and run the jobs.
+            self._doubtful += deliveries
             self._unregistered()
 
     def _start_doubtful(self) -> None:
         doubtful, self._doubtful = self._doubtful, []
-        for delivery in doubtful:
-            if not self._is_fetching:
-                self._hand_back(delivery)
-            elif self._is_trusted():
-                self._execute(delivery)
-            else:
-                self._doubtful.append(delivery)
+        if self._is_fetching and not self._is_trusted():
+            self._doubtful = doubtful
+        elif doubtful:
+            self._go_on(doubtful)
 
-    def _go_on(self, delivery: Delivery) -> None:
-        """Run a delivery that got its jid, unless the worker was stopped meanwhile."""
+    def _go_on(self, deliveries: list[Delivery]) -> None:
+        """Run deliveries that have their slots, unless the worker was stopped meanwhile."""
         if self._is_fetching:
-            self._execute(delivery)
+            self._executions.start(deliveries)
         else:
-            self._hand_back(delivery)
-
-    def _hand_back(self, delivery: Delivery) -> None:
-        delivery.outcome = HANDED_BACK
-        self._finished.append(delivery)
-
-    def _execute(self, delivery: Delivery) -> None:
-        delivery.outcome = None
-        self._running.add(delivery)
-        delivery.task = asyncio.get_running_loop().create_task(self._run(delivery), context=self._context.copy())
-
-    async def _run(self, delivery: Delivery) -> None:
-        outcome: Outcome = Retry(delivery.raw, _AFTER_FAULT)
-        try:
-            outcome = await self._executor.execute(delivery)
-        except BaseException as fault:
-            if delivery.cancel_reason is not None:
-                outcome = HANDED_BACK
-            else:
-                _tell_fault(fault)
-            if isinstance(fault, asyncio.CancelledError | GeneratorExit):
-                raise
-        finally:
-            # Here and not in a callback of the task, which would come a turn of the loop later: jobs that end in
-            # the same turn are so settled in the same call.
-            self._ended_with(delivery, outcome)
-
-    def _never_began(self, delivery: Delivery, _: "asyncio.Task[None]") -> None:
-        self._ended_with(delivery, HANDED_BACK)
-
-    def _ended_with(self, delivery: Delivery, outcome: Outcome) -> None:
-        delivery.task = None
-        if delivery not in self._running:
-            return  # abandoned meanwhile
-        self._running.discard(delivery)
-        delivery.outcome = outcome
-        self._finished.append(delivery)
-        self._wake.set()
+            for delivery in deliveries:
+                self._executions.hand_back(delivery)
 
     # One settlement.
 
@@ -373,7 +331,7 @@ class Dispatcher:
         unsettled = list(turn.unsettled)
 
         def again() -> None:
-            self._finished += unsettled
+            self._executions.finished += unsettled
             self._wake.set()
 
         asyncio.get_running_loop().call_later(_SETTLE_AGAIN_AFTER, again)
@@ -392,9 +350,3 @@ class Dispatcher:
         if turn.errors and now - self._reported_at >= _REPORT_EVERY:
             self._reported_at = now
             logger.error("Redis refused part of a turn: %s", "; ".join(shown(e) for e in set(turn.errors)))
-
-
-def _tell_fault(fault: BaseException) -> None:
-    # A log that raises must not keep the slot.
-    with suppress(Exception):
-        logger.critical("a job could not be run for a fault of the worker; it is retried", exc_info=fault)

@@ -1,7 +1,7 @@
 """Run one job, from its bytes to an outcome."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -63,12 +63,9 @@ class Executor:
             if "log_level" in item:
                 self._log.heed_level(item)
             job = self._registry.get(payload.wire_class(item))
-            if payload.CRASHES in item:
-                crashes = payload.crashes_within(item, self._config.crash_window, delivery.started_at)
-                async with self._suspects.admit(item["jid"], len(crashes)):
-                    await self._run(delivery, job, item)
-            else:
-                await self._run(delivery, job, item)
+            is_logged = self._log.is_on(item)
+            running = self._run(delivery, job, item, is_logged)
+            await (self._as_suspect(delivery, item, running) if payload.CRASHES in item else running)
         except InvalidPayloadError as error:
             if delivery.item is None:
                 return await self._bury(delivery, error)
@@ -78,7 +75,11 @@ class Executor:
                 raise  # the loop is gone and this coroutine is being torn down
             # SystemExit and KeyboardInterrupt would end the event loop: inside a job they are its failure.
             return await self._ended_by(delivery, job, error)
-        return await self._returned(delivery, job)
+        if delivery.cancel_reason is not None:
+            return await self._returned_although_cancelled(delivery, job, item)
+        if is_logged:
+            self._log.done(item, self._elapsed(delivery))
+        return DONE
 
     def cancel(self, delivery: Delivery, reason: CancelReason) -> None:
         """Ask a running execution to end; one in a thread can only see that it was asked."""
@@ -91,15 +92,15 @@ class Executor:
 
     # One execution.
 
-    async def _run(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> None:
-        perform = self._in_loop if job.is_async else self._in_thread
-        if self._log.is_on(item):
+    async def _run(self, delivery: Delivery, job: AnyJob, item: dict[str, Any], is_logged: bool) -> None:
+        if is_logged:
             self._log.start(item)
         timer = None
-        if timeout := _timeout(delivery, job):
+        if ("timeout" in item or job.options.timeout is not None) and (timeout := _timeout(item, job)):
             timer = asyncio.get_running_loop().call_later(timeout, self._expire, delivery, timeout)
         try:
-            if len(self._chain):
+            perform = self._in_loop if job.is_async else self._in_thread
+            if self._chain:
                 await compose(self._chain, partial(perform, delivery, job))(item)
             else:
                 await perform(delivery, job, item)
@@ -107,9 +108,18 @@ class Executor:
             if timer is not None:
                 timer.cancel()
 
-    async def _in_loop(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> Any:
+    async def _as_suspect(self, delivery: Delivery, item: dict[str, Any], running: Coroutine[Any, Any, None]) -> None:
+        crashes = payload.crashes_within(item, self._config.crash_window, delivery.started_at)
+        try:
+            async with self._suspects.admit(item["jid"], len(crashes)):
+                await running
+        finally:
+            running.close()
+
+    def _in_loop(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> Awaitable[Any]:
         # Read here, inside the middleware: it may have changed them.
-        return await job.target()(*job.convert(payload.arguments(item)))
+        performing: Awaitable[Any] = job.target()(*job.convert(payload.arguments(item)))
+        return performing
 
     async def _in_thread(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> Any:
         target, args = job.target(), payload.arguments(item)
@@ -133,19 +143,20 @@ class Executor:
 
     # How it ended.
 
-    async def _returned(self, delivery: Delivery, job: AnyJob | None) -> Outcome:
-        assert delivery.item is not None
+    async def _returned_although_cancelled(
+        self, delivery: Delivery, job: AnyJob | None, item: dict[str, Any]
+    ) -> Outcome:
         if delivery.cancel_reason is CancelReason.FENCED:
             return LOST
-        if delivery.cancel_reason is not None and not _is_finished(delivery, job):
+        if not _is_finished(delivery, job):
             # It swallowed the cancellation: whether the work is complete, nobody knows.
             if delivery.cancel_reason is CancelReason.STOP:
                 return self._hand_back(delivery)
             return await self._failed(delivery, job, self._timed_out(delivery, job))
         if delivery.cancel_reason is CancelReason.TIMEOUT:
-            self._log.late(delivery.item, self._elapsed(delivery))
-        if self._log.is_on(delivery.item):
-            self._log.done(delivery.item, self._elapsed(delivery))
+            self._log.late(item, self._elapsed(delivery))
+        if self._log.is_on(item):
+            self._log.done(item, self._elapsed(delivery))
         return DONE
 
     async def _ended_by(self, delivery: Delivery, job: AnyJob | None, error: BaseException) -> Outcome:
@@ -187,16 +198,17 @@ class Executor:
         return BURIED
 
     def _timed_out(self, delivery: Delivery, job: AnyJob | None) -> JobTimeoutError:
-        return JobTimeoutError(f"the job ran longer than its timeout of {_timeout(delivery, job):g} s")
+        return JobTimeoutError(f"the job ran longer than its timeout of {_timeout(delivery.item, job):g} s")
 
     def _elapsed(self, delivery: Delivery) -> float:
         return max(self._clock.now() - delivery.started_at, 0.0)
 
 
-def _timeout(delivery: Delivery, job: AnyJob | None) -> float:
+def _timeout(item: dict[str, Any] | None, job: AnyJob | None) -> float:
     """Return the seconds that an execution may take, 0 for any; what the payload says goes first."""
-    own = job.options.timeout if job is not None else None
-    timeout: Any = (delivery.item or {}).get("timeout", own)
+    timeout: Any = job.options.timeout if job is not None else None
+    if item and "timeout" in item:
+        timeout = item["timeout"]
     return float(timeout) if type(timeout) in (int, float) and timeout > 0 else 0.0
 
 

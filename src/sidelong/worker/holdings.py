@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import anyio
 
 from sidelong.core.delivery import Delivery
-from sidelong.core.outcome import DONE, Dead, Dropped, Lost, Retry
+from sidelong.core.outcome import DONE, Dead, Dropped, Lost, Retry, Rewritten
 
 
 class Holdings:
@@ -43,19 +43,34 @@ class Holdings:
         self._held.add(delivery)
         return delivery
 
-    def occupy(self, delivery: Delivery) -> None:
-        """Give a delivery one of the free slots."""
-        self.slots.acquire_nowait()
-        delivery.has_slot = True
+    def occupy(self, deliveries: Sequence[Delivery]) -> int:
+        """Give the first deliveries the free slots, and return how many got one."""
+        room = min(self.slots.value, len(deliveries))
+        for delivery in deliveries[:room]:
+            self.slots.acquire_nowait()
+            delivery.has_slot = True
+        return room
 
-    def settle(self, delivery: Delivery) -> None:
-        """Count a delivery by its outcome, and let it go."""
-        if delivery.outcome is DONE:
-            self.processed += 1
-        elif isinstance(delivery.outcome, Retry | Dead | Dropped):
-            self.processed += 1
-            self.failed += 1
-        self.let_go(delivery)
+    def settle(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Count deliveries by their outcomes and let them go; return those that only got other bytes, and stay."""
+        rewritten = []
+        for delivery in deliveries:
+            outcome = delivery.outcome
+            if outcome is DONE:
+                self.processed += 1
+            elif type(outcome) is Rewritten:
+                delivery.raw = outcome.raw
+                rewritten.append(delivery)
+                continue
+            elif isinstance(outcome, Retry | Dead | Dropped):
+                self.processed += 1
+                self.failed += 1
+            if delivery.has_slot:
+                delivery.has_slot = False
+                self.slots.release()
+        self._held.difference_update(deliveries)
+        self._held.update(rewritten)
+        return rewritten
 
     def let_go(self, delivery: Delivery) -> None:
         """Hold a delivery no more, and free its slot."""

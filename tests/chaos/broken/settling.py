@@ -7,7 +7,7 @@ from sidelong.core.outcome import Buried, Dead, Done, Dropped, HandedBack, Retry
 from sidelong.errors import StoreError
 from sidelong.store import keys
 from sidelong.store.counters import counter_keys
-from sidelong.store.link import Command
+from sidelong.store.wire import Command
 from sidelong.store.queues import Batch, Turn
 from tests.chaos.broken.patches import replace, rewrite
 

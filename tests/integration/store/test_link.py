@@ -193,7 +193,8 @@ async def test_a_cut_that_is_seen_before_the_command_is_written_costs_nothing(re
 
 async def test_a_connection_forgotten_while_idle_costs_no_command(proxy: Proxy, new_store, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr("sidelong.store.link.monotonic", lambda: now[0])
+    for module in ("link", "wire"):
+        monkeypatch.setattr(f"sidelong.store.{module}.monotonic", lambda: now[0])
     link = new_store(proxy.url()).link("test", answer_within=0.4, trusted_for=30.0)
     await link.call("PING")
     now[0] += 31

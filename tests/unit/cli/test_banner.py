@@ -1,10 +1,11 @@
 from sidelong import Capsule, Sidelong
 from sidelong.cli.banner import log_banner
+from sidelong.cli.event_loop import choose_event_loop
 
 
 def banner_of(app, caplog, **settings):
     with caplog.at_level("INFO", "sidelong.cli"):
-        log_banner(app, app.worker(**settings), "shop:app")
+        log_banner(app, app.worker(**settings), "shop:app", choose_event_loop("asyncio", "code"))
     return caplog.messages
 
 
@@ -18,6 +19,12 @@ def test_numbers_and_their_nouns_agree(caplog):
 
     assert "App shop:app with 1 job, Redis redis://nowhere:6379/0" in lines
     assert "Serving 1 job at once from queue default" in lines
+
+
+def test_names_the_event_loop(caplog):
+    first, *_ = banner_of(Sidelong("redis://nowhere"), caplog)
+
+    assert " with asyncio, pid " in first
 
 
 def test_says_in_which_order_queues_are_served(caplog):

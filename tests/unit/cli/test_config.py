@@ -74,10 +74,11 @@ def test_secrets_are_hidden_wherever_they_come_from(command, project, words, url
 def test_programs_get_json(command, project):
     project("conf_app.py", APP)
 
-    done = command("config", "conf_app.py", "--json", "--log-format", "json")
+    done = command("config", "conf_app.py", "--json", "--log-format", "json", "--loop", "asyncio")
 
     document = json.loads(done.stdout)
     assert (document["environment"], document["file"]) == ("development", None)
+    assert document["settings"]["event_loop"] == {"value": "asyncio", "source": "--loop"}
     assert document["settings"]["log_format"] == {"value": "json", "source": "--log-format"}
     assert document["settings"]["capsules"]["value"] == {"slow": {"concurrency": 2, "queues": ["pdf,2", "csv,1"]}}
     assert document["settings"]["default_job_options"]["value"]["retry"] == 3

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from sidelong.cli.flags import LogFormat
-from sidelong.core.config import LOG_FORMATS
+from sidelong.cli.flags import LogFormat, Loop
+from sidelong.core.config import EVENT_LOOPS, LOG_FORMATS
 
 
 @pytest.fixture
@@ -46,6 +46,10 @@ def test_the_help_names_no_type_behind_a_flag_that_takes_no_value(sidelong, word
 
 def test_the_formats_of_the_log_are_those_that_can_be_set():
     assert tuple(LogFormat) == LOG_FORMATS
+
+
+def test_the_event_loops_are_those_that_can_be_set():
+    assert tuple(Loop) == EVENT_LOOPS
 
 
 def test_a_wrong_target_is_one_sentence_and_status_two(sidelong):

@@ -39,6 +39,7 @@ MAIL = Capsule(name="mail", concurrency=2, queues=["mailers"])
         ({"labels": "web"}, "labels must be a list of strings, not 'web'"),
         ({"labels": ["web", 1]}, "labels must be a list of strings"),
         ({"default_job_options": [("retry", 1)]}, "default_job_options must be a dict"),
+        ({"event_loop": "trio"}, "event_loop must be one of auto, asyncio, uvloop, not 'trio'"),
         ({"log_format": "xml"}, "log_format must be one of auto, pretty, plain, json, not 'xml'"),
         ({"log_format": []}, r"log_format must be one of auto, pretty, plain, json, not \[\]"),
         ({"job_logging": 1}, "job_logging must be True or False, not 1"),

@@ -13,6 +13,7 @@ from sidelong.cli.demo.fakes import Bank, MailServer, Warehouse, Weather
 from sidelong.cli.demo.ledger import Ledger, balance
 from sidelong.cli.demo.screen import Screen
 from sidelong.cli.demo.shop import Shop
+from sidelong.cli.event_loop import choose_event_loop
 from sidelong.errors import ConfigurationError, StoreError
 from sidelong.store import keys
 from sidelong.store.link import Link
@@ -28,7 +29,12 @@ def run_demo(redis: str | None, *, seed: int, orders: int) -> int:
     # The failures are the demo's subject: they are counted on the screen, not logged with their tracebacks.
     logging.getLogger("sidelong").setLevel(logging.CRITICAL)
     try:
-        ledger = asyncio.run(_run(Console(highlight=False), redis, seed, orders))
+        # Named anew each time: on a Redis that others use, only this worker serves the queue.
+        queue = f"demo-{secrets.token_hex(4)}"
+        app = Sidelong(redis or f"memory://{queue}")
+        event_loop = choose_event_loop(app.config.event_loop, app.sources["event_loop"])
+        with asyncio.Runner(loop_factory=event_loop.make) as runner:
+            ledger = runner.run(_run(app, queue, Console(highlight=False), redis, seed, orders))
     except (ConfigurationError, StoreError) as error:
         sys.stderr.write(f"sidelong: {error}\n")
         return 1
@@ -38,11 +44,7 @@ def run_demo(redis: str | None, *, seed: int, orders: int) -> int:
     return 1 if ledger.faults else 0
 
 
-async def _run(console: Console, redis: str | None, seed: int, number: int) -> Ledger:
-    # Named anew each time: on a Redis that others use, only this worker serves the queue.
-    queue = f"demo-{secrets.token_hex(4)}"
-    app = Sidelong(redis or f"memory://{queue}")
-
+async def _run(app: Sidelong, queue: str, console: Console, redis: str | None, seed: int, number: int) -> Ledger:
     dice = Random(seed)
     orders = {order: dice.randrange(500, 20_000) for order in range(1, number + 1)}
     weather = Weather()

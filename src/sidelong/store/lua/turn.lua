@@ -54,11 +54,8 @@ local function time()
   return now
 end
 
--- operation -> entries it has, whether it counts as processed, whether it counts as failed
-local SHAPE = {
-  done = {1, true, false}, dropped = {1, true, true}, bury = {1, false, false}, back = {1, false, false},
-  dead = {2, true, true}, rewrite = {2, false, false}, retry = {3, true, true},
-}
+-- operation -> how many words an entry has
+local ENTRIES = {done = 1, dropped = 1, bury = 1, back = 1, dead = 2, rewrite = 2, retry = 3}
 
 local function insert(operation, queue, inflight, at)
   if operation == 'retry' then return pcall('ZADD', retry, string.format('%.6f', time() + tonumber(ARGV[at + 2])), ARGV[at + 1]) end
@@ -69,42 +66,47 @@ local function insert(operation, queue, inflight, at)
 end
 
 local results, processed, failures = {}, 0, 0
+local done
+local function tell(removed)
+  if removed == 1 then
+    results[#results + 1] = '1'
+    done = done + 1
+  elseif note(removed) then
+    results[#results + 1] = 'e'
+  else
+    results[#results + 1] = '0'
+  end
+end
+
 local at = 9
 for _ = 1, tonumber(ARGV[8]) do
   local operation, place, count = ARGV[at], FIRST_QUEUE + 2 * tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local queue, inflight, shape = KEYS[place], KEYS[place + 1], SHAPE[operation]
-  local plain = operation == 'done' or operation == 'dropped'
-  local done = 0
-  at = at + 3
-  for _ = 1, count do
-    local held = 1
-    if not plain then
-      held = pcall('LPOS', inflight, ARGV[at])
+  local queue, inflight, entries = KEYS[place], KEYS[place + 1], ENTRIES[operation]
+  local last = at + 2 + count * entries
+  done = 0
+  if operation == 'done' or operation == 'dropped' then
+    for i = at + 3, last do tell(pcall('LREM', inflight, -1, ARGV[i])) end
+  else
+    for i = at + 3, last, entries do
+      local held = pcall('LPOS', inflight, ARGV[i])
       if held and not failed(held) then
-        local inserted = insert(operation, queue, inflight, at)
-        if failed(inserted) then held = inserted end
+        local inserted = insert(operation, queue, inflight, i)
+        held = failed(inserted) and inserted or pcall('LREM', inflight, -1, ARGV[i])
       end
+      tell(held)
     end
-    local removed = held
-    if held and not failed(held) then removed = pcall('LREM', inflight, -1, ARGV[at]) end
-    if note(removed) then
-      results[#results + 1] = 'e'
-    elseif not removed or removed == 0 then
-      results[#results + 1] = '0'
-    else
-      results[#results + 1] = '1'
-      done = done + 1
-    end
-    at = at + shape[1]
   end
-  if shape[2] then processed = processed + done end
-  if shape[3] then failures = failures + done end
+  if operation ~= 'bury' and operation ~= 'back' and operation ~= 'rewrite' then processed = processed + done end
+  if operation == 'dropped' or operation == 'dead' or operation == 'retry' then failures = failures + done end
+  at = last + 1
 end
 
 local function count(total, daily, by)
   if by == 0 then return end
   note(pcall('INCRBY', total, by))
-  if not note(pcall('INCRBY', daily, by)) then pcall('EXPIRE', daily, ARGV[7]) end
+  local sum = pcall('INCRBY', daily, by)
+  -- It holds just what was added: it is new.
+  if not note(sum) and sum == by then pcall('EXPIRE', daily, ARGV[7]) end
 end
 count(KEYS[5], KEYS[6], processed)
 count(KEYS[7], KEYS[8], failures)

@@ -1,0 +1,64 @@
+"""Idle: what a worker without anything to do asks of Redis and of its machine.
+
+The number of jobs is how many seconds it is watched: none is stored. Redis itself tells what was sent; it is read once
+the clock stands, so that looking costs the worker nothing.
+"""
+
+import asyncio
+import time
+from contextlib import closing
+
+import redis
+from redis.client import Monitor
+
+from benchmarks.payloads import JOB
+from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
+from sidelong import Sidelong
+
+_MARK = "the-clock-stands"
+_SETTLED_AFTER = 1.0
+"""Seconds after the last wait has begun: by then the first beat and the first look for due jobs are over."""
+
+
+async def measure(settings: Settings) -> Measures:
+    """Let a worker be idle and return what it sent, in scripts not counted, and how busy its process was."""
+    seconds, queues = settings["jobs"], [f"queue-{number}" for number in range(settings["queues"])]
+    app = Sidelong(settings["url"])
+
+    @app.job(name=JOB)
+    async def noop(number: int) -> None:
+        """Do nothing."""
+
+    with closing(redis.Redis.from_url(settings["url"])) as client:
+        async with app.worker(concurrency=settings["slots"], queues=queues):
+            while sum(each["cmd"] == "blmove" for each in client.client_list()) < len(queues):
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(_SETTLED_AFTER)
+            with Monitor(client.connection_pool) as monitor:
+                began, cpu_began = time.perf_counter(), time.process_time()
+                await asyncio.sleep(seconds)
+                took, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+                client.echo(_MARK)
+                commands = 0
+                while _MARK not in (noted := monitor.next_command())["command"]:
+                    commands += noted["client_type"] != "lua"
+        await app.close()
+    return {"commands/s": commands / took, "CPU %": cpu / took * 100}
+
+
+WORKLOAD = Workload(
+    name="idle",
+    about="an idle worker: the commands it sends and the CPU it uses",
+    cases=tuple(
+        Case(f"{queues} queue{'s' if queues > 1 else ''}", {"slots": 10, "queues": queues}, 12)
+        for queues in (1, 10, 50)
+    ),
+    measure="commands/s",
+    module="benchmarks.idle",
+    quick=3,
+)
+
+
+if __name__ == "__main__":
+    settings = read_settings()
+    run(measure(settings), settings)
