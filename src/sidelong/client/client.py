@@ -120,30 +120,42 @@ class Client:
         fields: dict[str, Any] = {name: options.pop(name) for name in ("at", "jid") if name in options}
         return await self.push({**options_payload(options), "class": target, "args": list(args), **fields})
 
-    async def submit(self, item: dict[str, Any]) -> str | None:
-        """Push a payload that is complete; see `push`."""
-        prepared = await self.prepare(item)
+    async def submit(self, item: dict[str, Any], *, is_plain: bool = False) -> str | None:
+        """Push a payload that is complete; see `push`.
+
+        Args:
+            item: the payload.
+            is_plain: whether all but its arguments is known to be what JSON carries.
+        """
+        prepared: dict[str, Any] | None = item
+        if self._chain:
+            # Middleware may put anything anywhere.
+            prepared, is_plain = await self.prepare(item), False
         if prepared is None:
             return None
-        push = self._seal(prepared)
+        push = self._seal(prepared, is_plain=is_plain)
         await self._pusher().push((push,))
         return push.jid
 
-    async def submit_many(self, chunks: Iterable[list[dict[str, Any]]]) -> list[str | None]:
-        """Push slices of complete payloads, each in one trip to Redis; see `push_bulk`."""
+    async def submit_many(self, chunks: Iterable[list[dict[str, Any]]], *, is_plain: bool = False) -> list[str | None]:
+        """Push slices of complete payloads, each in one trip to Redis; see `push_bulk` and `submit`."""
         jids: list[str | None] = []
         with telling_what_is_stored(jids):
             for chunk in chunks:
-                jids.extend(await self.submit_slice(chunk, first=len(jids)))
+                jids.extend(await self.submit_slice(chunk, first=len(jids), is_plain=is_plain))
         return jids
 
-    async def submit_slice(self, items: list[dict[str, Any]], *, first: int) -> list[str | None]:
+    async def submit_slice(
+        self, items: list[dict[str, Any]], *, first: int, is_plain: bool = False
+    ) -> list[str | None]:
         """Push some of the payloads of a bulk push, of which `first` went before; see `push_bulk`."""
-        prepared = [await self.prepare(item) for item in items] if self._chain else items
+        prepared: Sequence[dict[str, Any] | None] = items
+        if self._chain:
+            prepared, is_plain = [await self.prepare(item) for item in items], False
         pushes: list[Push | None] = []
         try:
             for item in prepared:
-                pushes.append(None if item is None else self._seal(item))
+                pushes.append(None if item is None else self._seal(item, is_plain=is_plain))
         except (ArgumentError, PayloadTooLargeError) as error:
             raise type(error)(f"element {first + len(pushes)}: {error}") from None
         if alive := [push for push in pushes if push is not None]:
@@ -252,29 +264,30 @@ class Client:
                 item["at"] = at
             yield item
 
-    def _seal(self, item: dict[str, Any]) -> Push:
+    def _seal(self, item: dict[str, Any], *, is_plain: bool = False) -> Push:
         """Decide between queue and schedule, check what may travel, and write the bytes."""
         now = self.clock.now()
-        check_due(item, now)
+        if "at" in item:
+            check_due(item, now)
         at: float | None = item.pop("at", None)
         if at is None:
             item["enqueued_at"] = now
         else:
             item.pop("enqueued_at", None)
+        args = item["args"]
         try:
-            raw = dumps(item)
+            raw = dumps(item, doubtful=args if is_plain else None)
         except InvalidPayloadError:
             # Bad arguments are by far the likeliest cause, and have an error of their own.
-            check_arguments(item["args"])
+            check_arguments(args)
             raise
-        self._check_size(item, raw)
-        self._warn_of_large_integers(item)
-        return Push(jid=item["jid"], queue=item["queue"], raw=raw, at=at)
+        if len(raw) > self._config.payload_warn:
+            self._refuse_or_warn(item, len(raw))
+        if _has_large_integer(args):
+            self._warn_of_large_integer(item["class"])
+        return Push(item["jid"], item["queue"], raw, at)
 
-    def _check_size(self, item: Mapping[str, Any], raw: bytes) -> None:
-        size = len(raw)
-        if size <= self._config.payload_warn:
-            return
+    def _refuse_or_warn(self, item: Mapping[str, Any], size: int) -> None:
         if size > self._config.payload_limit:
             raise PayloadTooLargeError(
                 f"the payload of {item['class']} has {size:,} bytes, more than payload_limit "
@@ -287,10 +300,7 @@ class Client:
             f"{size:,}",
         )
 
-    def _warn_of_large_integers(self, item: Mapping[str, Any]) -> None:
-        if not _has_large_integer(item["args"]):
-            return
-        name = item["class"]
+    def _warn_of_large_integer(self, name: str) -> None:
         if name in self._warned or len(self._warned) >= _MOST_WARNINGS:
             return
         self._warned.add(name)

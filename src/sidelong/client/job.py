@@ -17,6 +17,7 @@ from sidelong.client.sync import SyncClient, SyncJob
 from sidelong.core.identity import new_jid
 from sidelong.core.middleware import Chain
 from sidelong.core.options import JobOptions, has_containers, refuse_local
+from sidelong.core.serialization import is_plain
 from sidelong.errors import ArgumentError, JobDefinitionError
 
 P = ParamSpec("P")
@@ -133,7 +134,10 @@ class Job(Generic[P, R]):
             PushError: as in `enqueue`; `enqueued` lists the jobs stored before.
         """
         chunks = self.cut(arguments, batch_size=batch_size, at=at, spread=spread)
-        return [None if jid is None else JobRef(jid) for jid in await self._client.submit_many(chunks)]
+        return [
+            None if jid is None else JobRef(jid)
+            for jid in await self._client.submit_many(chunks, is_plain=self._is_plain)
+        ]
 
     @property
     def sync(self) -> SyncJob[P]:
@@ -230,7 +234,7 @@ class Job(Generic[P, R]):
         item = self._new_item(args)
         if due is not None and due > item["created_at"]:
             item["at"] = due
-        jid = await self._client.submit(item)
+        jid = await self._client.submit(item, is_plain=self._is_plain)
         return None if jid is None else JobRef(jid)
 
     def _new_item(self, args: list[Any]) -> dict[str, Any]:
@@ -263,6 +267,7 @@ class Job(Generic[P, R]):
             "created_at": None,
         }
         self._is_flat = not has_containers(self._template)
+        self._is_plain = is_plain(self._template)
 
 
 def check_function(function: Any) -> None:

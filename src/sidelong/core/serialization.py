@@ -19,7 +19,8 @@ MAX_NESTING = 100
 
 _ARGUMENT_NESTING = MAX_NESTING - 2  # the payload and its `args` are two of them
 _MAX_DIGITS = 4300  # msgspec decodes no longer integer
-_INT_LIMIT = 10**_MAX_DIGITS
+_LARGEST_INT = 10**_MAX_DIGITS - 1
+_SMALLEST_INT = -_LARGEST_INT
 
 # What a survey of some values found; both may hold at once.
 _RUBY_FLOATS = 1
@@ -29,19 +30,25 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-def dumps(item: Any) -> bytes:
+def dumps(item: Any, *, doubtful: Sequence[Any] | None = None) -> bytes:
     """Write a value as compact JSON, byte for byte as Ruby does.
 
     Args:
         item: exact JSON types only: None, bool, int, float, str, list, and dict with str keys.
+        doubtful: the arguments in it, if the rest is known to be plain; see `is_plain`.
 
     Raises:
         InvalidPayloadError: JSON, or Ruby's parser, cannot carry it; the message names the place.
     """
-    findings = _survey((item,), MAX_NESTING)
+    findings = _survey((item,), MAX_NESTING) if doubtful is None else _survey(doubtful, _ARGUMENT_NESTING)
     if findings & _UNFIT:
         raise InvalidPayloadError(next(_faults(item, "payload", MAX_NESTING)))
     return _encode(_spell_floats(item) if findings else item)
+
+
+def is_plain(item: Any) -> bool:
+    """Tell whether a value can be written as it is: JSON carries it, and Ruby spells its numbers as we do."""
+    return _survey((item,), MAX_NESTING) == 0
 
 
 def loads(raw: bytes) -> Any:
@@ -91,7 +98,7 @@ def _survey(values: Iterable[Any], room: int) -> int:
                 continue
             return _UNFIT
         if kind is int:
-            if -_INT_LIMIT < value < _INT_LIMIT:
+            if _SMALLEST_INT <= value <= _LARGEST_INT:
                 continue
             return _UNFIT
         if kind is float:
@@ -178,7 +185,7 @@ def _faults(value: Any, path: str, room: int) -> Iterator[str]:
         if not _is_utf8(value):
             yield f"{path} holds a lone surrogate, which UTF-8 cannot carry"
     elif kind is int:
-        if not -_INT_LIMIT < value < _INT_LIMIT:
+        if not _SMALLEST_INT <= value <= _LARGEST_INT:
             yield f"{path} is an int of more than {_MAX_DIGITS} digits, which no worker would read"
     elif kind is float:
         if not math.isfinite(value):

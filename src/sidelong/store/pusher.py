@@ -1,8 +1,9 @@
 """Getting jobs into Redis: callers of the same moment share one round trip."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sidelong.errors import EnqueueUncertain, NotEnqueued, PushError, Refused, ReplyLost, Unavailable
 from sidelong.store import keys
@@ -13,8 +14,11 @@ _PER_COMMAND = 1000
 _BYTES_PER_COMMAND = 4_000_000
 _ASK_AGAIN = frozenset({"READONLY", "NOREPLICAS", "UNBLOCKED", "MASTERDOWN"})
 
+_Troubles = dict[int, Refused | ReplyLost | Unavailable]
+"""What went wrong, by the identity of the push."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, eq=False)
 class Push:
     """One job on its way in.
 
@@ -49,7 +53,7 @@ class Pusher:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._calls: list[_Call] = []
-        self._flushes: set[asyncio.Task[None]] = set()
+        self._slow: set[asyncio.Task[None]] = set()
 
     async def push(self, pushes: Sequence[Push]) -> None:
         """Store jobs; when this returns, Redis has them.
@@ -61,58 +65,86 @@ class Pusher:
         loop = asyncio.get_running_loop()
         call = _Call(pushes, loop.create_future())
         if not self._calls:
-            loop.call_soon(self._start)
+            loop.call_soon(self._flush)
         self._calls.append(call)
-        # Cancelling one caller must not fail the others: the flush is a task of its own.
+        # Cancelling one caller must not fail the others: nobody awaits the flush itself.
         await call.done
 
-    def _start(self) -> None:
+    def _flush(self) -> None:
+        """Send what has gathered in one turn of the loop; nearly always that needs no task."""
         calls, self._calls = self._calls, []
-        flush = asyncio.get_running_loop().create_task(self._flush(calls), name="sidelong-push")
-        self._flushes.add(flush)
-        flush.add_done_callback(self._flushes.discard)
+        request = _Request([push for call in calls for push in call.pushes])
 
-    async def _flush(self, calls: list[_Call]) -> None:
-        pushes = [push for call in calls for push in call.pushes]
+        def deliver(answers: list[Any]) -> None:
+            troubles = request.troubles(answers)
+            if any(map(_may_ask_again, troubles.values())):
+                self._take_time(calls, self._ask_again(request.pushes, troubles))
+            else:
+                _end_all(calls, troubles)
+
+        if not self._link.post(request.commands, deliver):
+            self._take_time(calls, self._send(request))
+
+    def _take_time(self, calls: list[_Call], sending: Coroutine[Any, Any, _Troubles]) -> None:
+        task = asyncio.get_running_loop().create_task(self._finish(calls, sending), name="sidelong-push")
+        self._slow.add(task)
+        task.add_done_callback(self._slow.discard)
+
+    async def _finish(self, calls: list[_Call], sending: Coroutine[Any, Any, _Troubles]) -> None:
         try:
-            troubles = await self._store(pushes)
+            troubles = await sending
         except BaseException as fault:
             for call in calls:
                 jids = [push.jid for push in call.pushes]
                 _end(call, EnqueueUncertain(f"the push was broken off: {fault!r}", jids))
             raise
-        for call in calls:
-            _end(call, _error_of(call.pushes, troubles) if troubles else None)
+        _end_all(calls, troubles)
 
-    async def _store(self, pushes: list[Push]) -> dict[int, Refused | ReplyLost | Unavailable]:
-        """Send the pushes and return what went wrong, by the identity of the push."""
-        troubles = await self._send(pushes)
-        again = [p for p in pushes if _may_ask_again(troubles.get(id(p)))]
-        if again:
-            # The server refused because it is no longer the master: the link has dropped it.
-            for push in again:
-                del troubles[id(push)]
-            troubles |= await self._send(again)
+    async def _send(self, request: "_Request") -> _Troubles:
+        """Send over a connection that is yet to be opened; return what went wrong."""
+        troubles = await self._exchange(request)
+        if any(map(_may_ask_again, troubles.values())):
+            troubles = await self._ask_again(request.pushes, troubles)
         return troubles
 
-    async def _send(self, pushes: list[Push]) -> dict[int, Refused | ReplyLost | Unavailable]:
-        chunks = list(_chunks(pushes))
-        queues = list(dict.fromkeys(push.queue for push in pushes if push.at is None))
-        commands: list[Sequence[Word]] = [("SADD", keys.QUEUES, *queues)] if queues else []
-        commands += [_command(chunk) for chunk in chunks]
+    async def _ask_again(self, pushes: Sequence[Push], troubles: _Troubles) -> _Troubles:
+        # The server refused because it is no longer the master: the link has dropped it.
+        again = [push for push in pushes if _may_ask_again(troubles.get(id(push)))]
+        settled = {key: trouble for key, trouble in troubles.items() if not _may_ask_again(trouble)}
+        return settled | await self._exchange(_Request(again))
+
+    async def _exchange(self, request: "_Request") -> _Troubles:
         try:
-            answers = await self._link.pipeline(commands)
+            return request.troubles(await self._link.pipeline(request.commands))
         except Unavailable as error:
-            return {id(push): error for push in pushes}
-        if queues:
-            # A queue that could not be listed is still served: only its push decides.
-            answers = answers[1:]
+            return {id(push): error for push in request.pushes}
+
+
+class _Request:
+    """The commands that store some jobs, and what their answers mean."""
+
+    def __init__(self, pushes: Sequence[Push]) -> None:
+        self.pushes = pushes
+        self._chunks = _chunks(pushes)
+        self._queues = list(dict.fromkeys([push.queue for push in pushes if push.at is None]))
+        self.commands: list[Sequence[Word]] = [("SADD", keys.QUEUES, *self._queues)] if self._queues else []
+        self.commands += map(_command, self._chunks)
+
+    def troubles(self, answers: Sequence[Any]) -> _Troubles:
+        """Return what went wrong, by the identity of the push."""
+        # A queue that could not be listed is still served: only its push decides.
+        answers = answers[1:] if self._queues else answers
         return {
             id(push): answer
-            for chunk, answer in zip(chunks, answers, strict=True)
+            for chunk, answer in zip(self._chunks, answers, strict=True)
             if isinstance(answer, Refused | ReplyLost)
             for push in chunk
         }
+
+
+def _end_all(calls: Sequence[_Call], troubles: _Troubles) -> None:
+    for call in calls:
+        _end(call, _error_of(call.pushes, troubles) if troubles else None)
 
 
 def _end(call: _Call, error: PushError | None) -> None:
@@ -128,8 +160,10 @@ def _may_ask_again(trouble: Exception | None) -> bool:
     return isinstance(trouble, Refused) and trouble.code in _ASK_AGAIN
 
 
-def _chunks(pushes: list[Push]) -> list[list[Push]]:
+def _chunks(pushes: Sequence[Push]) -> list[list[Push]]:
     """Part pushes by destination, in order, into commands of bounded size."""
+    if len(pushes) == 1:
+        return [[*pushes]]
     chunks: list[list[Push]] = []
     open_chunks: dict[str | None, tuple[list[Push], int]] = {}
     for push in pushes:
@@ -152,7 +186,7 @@ def _command(chunk: list[Push]) -> Sequence[Word]:
     return ("ZADD", keys.SCHEDULE, *members)
 
 
-def _error_of(pushes: Sequence[Push], troubles: dict[int, Refused | ReplyLost | Unavailable]) -> PushError | None:
+def _error_of(pushes: Sequence[Push], troubles: _Troubles) -> PushError | None:
     mine = [push for push in pushes if id(push) in troubles]
     if not mine:
         return None
