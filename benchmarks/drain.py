@@ -51,6 +51,7 @@ WORKLOAD = Workload(
     measure="jobs/s",
     module="benchmarks.drain",
     has_floor=True,
+    beside={"bare socket": "benchmarks.bare_socket"},
     has_uvloop=True,
     quick=2_000,
     load=load,

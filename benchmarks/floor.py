@@ -1,19 +1,18 @@
-"""The floor: what Redis and the least possible client need, with no library around it.
+"""The floor: what Redis and the least possible client need on an event loop, with no library around it.
 
-For `drain`, one script call per turn does one LREM for each job of the turn before and one LMOVE for each slot, over a
-blocking socket, and nothing runs. A worker whose jobs are never lost cannot do less; what it needs beyond is its own.
-`failing` has a ZADD beside each LREM; `io` makes the same calls from an event loop, where each job is a task that
-sleeps. `enqueue`, `web` and `latency` are redis-py as one would use it by hand.
+For `drain`, one script call per turn does one LREM for each job of the turn before and one LMOVE for each slot, and
+nothing runs. A worker whose jobs are never lost cannot do less; what it needs beyond is its own. `failing` has a ZADD
+beside each LREM; in `io` each job is a task that sleeps. `enqueue`, `web` and `latency` are redis-py as one would use
+it by hand.
 """
 
 import asyncio
 import json
 import secrets
-import socket
 import sys
 import time
 from asyncio.subprocess import DEVNULL
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -24,7 +23,7 @@ import redis.asyncio
 from benchmarks import producing, web_load
 from benchmarks.calls import Calls, share_of_ideal
 from benchmarks.payloads import JOB
-from benchmarks.workload import Measures, Settings, decline, read_settings, tell
+from benchmarks.workload import Measures, Settings, decline, read_settings, run
 
 _TAKE = """
 local free, taken = tonumber(ARGV[2 * settled + 2]), {}
@@ -38,7 +37,7 @@ for queue = 1, #KEYS / 2 do
 end
 return taken
 """
-_DONE_AND_TAKE = f"""
+DONE_AND_TAKE = f"""
 local settled = tonumber(ARGV[1])
 for i = 1, settled do redis.call('LREM', KEYS[2 * ARGV[2 * i]], -1, ARGV[2 * i + 1]) end
 {_TAKE}
@@ -59,31 +58,14 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-class _Client:
+class _Client(asyncio.Protocol):
     """Sends one command and waits for its answer."""
-
-    def __init__(self, url: str) -> None:
-        address = urlsplit(url)
-        self._socket = socket.create_connection((address.hostname, address.port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reader = hiredis.Reader()
-
-    def call(self, *words: str | int | bytes) -> Any:
-        """Return the answer to one command."""
-        self._socket.sendall(_packed(words))
-        while (answer := self._reader.gets()) is False:
-            self._reader.feed(self._socket.recv(1_000_000))
-        return _checked(answer)
-
-
-class _LoopClient(asyncio.Protocol):
-    """Does the same on an event loop."""
 
     def __init__(self) -> None:
         self._reader = hiredis.Reader()
 
     @classmethod
-    async def connect(cls, url: str) -> "_LoopClient":
+    async def connect(cls, url: str) -> "_Client":
         """Return a client with a connection."""
         address = urlsplit(url)
         _, client = await asyncio.get_running_loop().create_connection(cls, address.hostname or "", address.port or 0)
@@ -118,44 +100,45 @@ def _checked(answer: Any) -> Any:
     return answer
 
 
-def drain(settings: Settings) -> Measures:
+async def drain(settings: Settings) -> Measures:
     """Empty the queues and return the pace."""
-    return _empty(settings, list(settings["queues"]), _DONE_AND_TAKE)
+    return await _empty(settings, list(settings["queues"]), DONE_AND_TAKE)
 
 
-def failing(settings: Settings) -> Measures:
+async def failing(settings: Settings) -> Measures:
     """Empty a queue whose jobs all go to the set of those that are to be retried."""
-    return {"jobs/s": _empty(settings, ["default"], _FAILED_AND_TAKE)["jobs/s"]}
+    return {"jobs/s": (await _empty(settings, ["default"], _FAILED_AND_TAKE))["jobs/s"]}
 
 
-def _empty(settings: Settings, queues: Sequence[str], script: str) -> Measures:
+async def _empty(settings: Settings, queues: Sequence[str], script: str) -> Measures:
     jobs, warm_up = settings["jobs"], settings["jobs"] // 10
-    client = _Client(settings["url"])
-    digest = client.call("SCRIPT", "LOAD", script)
-    keys = _keys(queues)
+    client = await _Client.connect(settings["url"])
+    digest = await client.call("SCRIPT", "LOAD", script)
+    keys = list_keys(queues)
     taken: Sequence[Any] = ()
     gone = counted_from = 0
     began = cpu_began = 0.0
     while gone < jobs or taken:
         if not began and gone >= warm_up:
             counted_from, began, cpu_began = gone, time.perf_counter(), time.process_time()
-        taken = client.call("EVALSHA", digest, len(keys), *keys, len(taken) // 2, *taken, settings["slots"])
+        taken = await client.call("EVALSHA", digest, len(keys), *keys, len(taken) // 2, *taken, settings["slots"])
         gone += len(taken) // 2
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
     counted = jobs - counted_from
     return {"jobs/s": counted / seconds, "CPU µs/job": cpu / counted * 1e6}
 
 
-def _keys(queues: Sequence[str]) -> list[str]:
+def list_keys(queues: Sequence[str]) -> list[str]:
+    """Return the key of each queue, followed by that of the list into which it is emptied."""
     return [key for name in queues for key in (f"queue:{name}", f"floor:{name}")]
 
 
 async def io(settings: Settings) -> Measures:
     """Run a task that sleeps for each job and return the pace."""
     jobs, slots, wait = settings["jobs"], settings["slots"], settings["wait"]
-    client = await _LoopClient.connect(settings["url"])
-    digest = await client.call("SCRIPT", "LOAD", _DONE_AND_TAKE)
-    keys = _keys(["default"])
+    client = await _Client.connect(settings["url"])
+    digest = await client.call("SCRIPT", "LOAD", DONE_AND_TAKE)
+    keys = list_keys(["default"])
     calls = Calls(jobs)
     running: set[asyncio.Task[None]] = set()
     ended: list[Any] = []
@@ -273,19 +256,24 @@ async def produce(settings: Settings) -> Measures:
     return {}
 
 
-_BLOCKING: dict[str, Callable[[Settings], Measures]] = {"drain": drain, "failing": failing}
-_ON_A_LOOP = {"io": io, "enqueue": enqueue, "web": web, "latency": latency, "produce": produce}
+_FLOORS: dict[str, Callable[[Settings], Coroutine[Any, Any, Measures]]] = {
+    "drain": drain,
+    "failing": failing,
+    "io": io,
+    "enqueue": enqueue,
+    "web": web,
+    "latency": latency,
+    "produce": produce,
+}
 
 
 def main() -> None:
     """Do the workload that the command line names."""
-    name, settings = sys.argv[1], read_settings()
-    if name in _BLOCKING:
-        tell(_BLOCKING[name](settings))
-    elif name in _ON_A_LOOP:
-        tell(asyncio.run(_ON_A_LOOP[name](settings)))
-    else:
+    name = sys.argv[1]
+    if name not in _FLOORS:
         decline(f"{name} has no floor")
+    settings = read_settings()
+    run(_FLOORS[name](settings), settings)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import redis
 
@@ -88,7 +88,7 @@ def tell(measures: Measures) -> None:
     print(json.dumps(measures))
 
 
-def decline(reason: str) -> None:
+def decline(reason: str) -> NoReturn:
     """End this process: it cannot do what it is asked for."""
     print(reason)
     sys.exit(DECLINED)

@@ -34,6 +34,8 @@ _REVERSED: Final = frozenset({"quiet", "shutdown", "exit"})
 
 def log_error(exception: BaseException, context: Mapping[str, Any]) -> None:
     """Log an exception with the place it came from; the error handler there is from the start."""
+    if not logger.isEnabledFor(logging.ERROR):
+        return
     place = context.get("context", "error")
     job = context.get("job")
     # The arguments stay out of the log: they may hold secrets.
@@ -107,7 +109,8 @@ class Hooks:
         Each gets a copy of the context and of the job in it: what is stored afterwards is not theirs to change.
         """
         for handler in tuple(self.error_handlers):
-            failure = await _guarded(handler, exception, json_copy(dict(context)))
+            # Ours changes nothing.
+            failure = await _guarded(handler, exception, context if handler is log_error else json_copy(dict(context)))
             if failure is not None:
                 # Guarded as well: where logs go may fail like any other code of others.
                 await _guarded(log_error, failure, {"context": f"error handler {_name(handler)}"})
@@ -124,7 +127,7 @@ async def _guarded(handler: Callable[..., Any], *args: Any) -> BaseException | N
     """Call `handler`, awaiting it if need be, and return what it raised."""
     try:
         result = handler(*args)
-        if inspect.isawaitable(result):
+        if result is not None and inspect.isawaitable(result):
             await result
     except BaseException as error:
         # Whatever it is, let through it would cost the job, or end the event loop and every job in it.
