@@ -7,28 +7,23 @@ from sidelong.core.outcome import Buried, Dead, Done, Dropped, HandedBack, Retry
 from sidelong.errors import StoreError
 from sidelong.store import keys
 from sidelong.store.counters import counter_keys
-from sidelong.store.wire import Command
 from sidelong.store.queues import Batch, Turn
+from sidelong.store.wire import Command
 from tests.chaos.broken.patches import replace, rewrite
 
 _INSERTS_FIRST = """\
-    local held = 1
-    if not plain then
-      held = pcall('LPOS', inflight, ARGV[at])
+      local held = pcall('LPOS', inflight, ARGV[i])
       if held and not failed(held) then
-        local inserted = insert(operation, queue, inflight, at)
-        if failed(inserted) then held = inserted end
+        local inserted = insert(operation, queue, inflight, i)
+        held = failed(inserted) and inserted or pcall('LREM', inflight, -1, ARGV[i])
       end
-    end
-    local removed = held
-    if held and not failed(held) then removed = pcall('LREM', inflight, -1, ARGV[at]) end
 """
 _REMOVES_FIRST = """\
-    local removed = pcall('LREM', inflight, -1, ARGV[at])
-    if not plain and not failed(removed) and removed > 0 then
-      local inserted = insert(operation, queue, inflight, at)
-      if failed(inserted) then removed = inserted end
-    end
+      local held = pcall('LREM', inflight, -1, ARGV[i])
+      if not failed(held) and held > 0 then
+        local inserted = insert(operation, queue, inflight, i)
+        if failed(inserted) then held = inserted end
+      end
 """
 _ANSWERS_REPEATS = "  if number == batch then return {'repeat', owner, results, errors, tonumber(trimmed)} end\n"
 
