@@ -47,7 +47,7 @@ def _cases(slots: int, jobs: int) -> tuple[Case, ...]:
 WORKLOAD = Workload(
     name="drain",
     about="a worker empties queues of jobs that do nothing",
-    cases=_cases(10, 20_000) + _cases(100, 40_000) + _cases(1_000, 40_000),
+    cases=_cases(10, 40_000) + _cases(100, 150_000) + _cases(1_000, 150_000),
     measure="jobs/s",
     module="benchmarks.drain",
     has_floor=True,

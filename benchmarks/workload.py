@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -74,7 +75,14 @@ def read_settings() -> dict[str, Any]:
 
 
 def run(measuring: Coroutine[Any, Any, Measures], settings: Settings) -> None:
-    """Measure on the event loop that is asked for, and tell the program that started this process."""
+    """Measure on the event loop that is asked for, and tell the program that started this process.
+
+    The garbage collector is set as the command line of Sidelong sets it, for the floor as well.
+    """
+    with suppress(ImportError):  # another checkout may be older
+        from sidelong.cli.garbage import spare_the_collector
+
+        spare_the_collector()
     if settings.get("loop") == "uvloop":
         import uvloop
 

@@ -14,6 +14,7 @@ from sidelong.cli.banner import log_banner
 from sidelong.cli.event_loop import EventLoop, choose_event_loop
 from sidelong.cli.exit_status import ExitStatus
 from sidelong.cli.failures import tell_failure
+from sidelong.cli.garbage import spare_the_collector
 from sidelong.cli.loading import TargetError, load_app
 from sidelong.cli.logs import configure_logging, use_log_format
 from sidelong.cli.signals import Signals
@@ -89,6 +90,7 @@ def run(options: RunOptions) -> int:
             logger.warning("Settings: %s", sentence)
         log_banner(app, worker, options.target, event_loop)
         _log_settings_file()
+        spare_the_collector()
         _serve(app, worker, signals, event_loop)
     except (TargetError, ConfigurationError, StoreError) as error:
         if signals.stop_requested:

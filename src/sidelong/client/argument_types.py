@@ -21,6 +21,7 @@ from sidelong.errors import ArgumentError
 logger = logging.getLogger("sidelong")
 
 _PLACE: Final = re.compile(r"(?P<reason>.*) - at (?P<key>`key` in )?`\$\[(?P<index>\d+)\](?P<path>.*)`", re.DOTALL)
+_EXACT: Final = (int, str, bool, float)
 # What follows is the value, which may be a secret.
 _QUOTED: Final = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)
 
@@ -44,6 +45,7 @@ class ArgumentTypes:
         self._is_variadic = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters)
         self._fixed = len(parameters) - self._is_variadic
         self._is_ready = False
+        self._exact: tuple[Any, ...] | None = None
         # What cannot be resolved yet may be defined further down the module.
         with suppress(UnresolvedError):
             self._prepare([argument_type(each, self._scope, job) for each in parameters])
@@ -63,7 +65,7 @@ class ArgumentTypes:
         """
         if not self._is_ready:
             self._prepare_finally()
-        if self._target is None:
+        if self._target is None or self._fit_exactly(args):
             return args
         given = self._packed(args) if self._is_variadic else args
         if not self._encoded:
@@ -87,7 +89,7 @@ class ArgumentTypes:
         """
         if not self._is_ready:
             self._prepare_finally()
-        if self._target is None:
+        if self._target is None or self._fit_exactly(args):
             return args
         try:
             arrived = astuple(self._convert(self._packed(args) if self._is_variadic else args, self._target))
@@ -132,10 +134,16 @@ class ArgumentTypes:
         # Asking for such keys costs more than all the rest.
         has_other_keys = any(each.has_other_keys for each in found)
         self._convert: Callable[..., Any] = functools.partial(convert, str_keys=True) if has_other_keys else convert
+        # Most parameters are of the very types that JSON has: comparing them takes a third of converting.
+        is_exact = not self._is_variadic and all(each.target in _EXACT for each in found)
+        self._exact = tuple(each.target for each in found) if is_exact else None
         self._encoded = tuple(index for index, each in enumerate(found) if not each.is_native)
         self._is_ready = True
 
     # One list of arguments.
+
+    def _fit_exactly(self, args: list[Any]) -> bool:
+        return self._exact is not None and tuple(map(type, args)) == self._exact
 
     def _packed(self, args: list[Any]) -> list[Any]:
         """Return arguments with those of `*args` as one list, if there are any."""

@@ -27,10 +27,10 @@ def parse(raw: bytes) -> dict[str, Any]:
     return item
 
 
-def has_usable_jid(item: dict[str, Any]) -> bool:
-    """Tell whether the payload can be told apart from others by its jid."""
+def usable_jid(item: dict[str, Any]) -> str | None:
+    """Return the jid by which the payload can be told apart from others; None if it has none."""
     jid = item.get("jid")
-    return type(jid) is str and jid != ""
+    return jid if type(jid) is str and jid else None
 
 
 def wire_class(item: dict[str, Any]) -> str:

@@ -235,7 +235,7 @@ class Dispatcher:
         self._settled(turn)
         for place, payloads in turn.taken:
             free -= len(payloads)
-            self._start([self._holdings.take_in(place, raw) for raw in payloads])
+            self._start(self._holdings.take_in_all(place, payloads))
         # Full to the brim: there may be more, for slots beyond the limit of one call.
         self._has_more |= free == 0
 

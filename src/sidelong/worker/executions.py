@@ -48,12 +48,14 @@ class Executions:
 
     def start(self, deliveries: Sequence[Delivery]) -> None:
         """Execute deliveries, a task each; they begin in the next turn of the loop."""
-        create_task = asyncio.get_running_loop().create_task
-        copy_context = self._context.copy
+        loop = asyncio.get_running_loop()
+        # Where the loop makes plain tasks, asking it for one costs a tenth of what a job costs.
+        new_task = loop.create_task if loop.get_task_factory() is not None else partial(asyncio.Task, loop=loop)
+        run, copy_context = self._run, self._context.copy
         self._running.update(deliveries)
         for delivery in deliveries:
             delivery.outcome = None
-            delivery.task = create_task(self._run(delivery), name="sidelong-job", context=copy_context())
+            delivery.task = new_task(run(delivery), name="sidelong-job", context=copy_context())
 
     def hand_back(self, delivery: Delivery) -> None:
         """Let a delivery that does not run go back to its queue."""

@@ -1,7 +1,7 @@
 """Run one job, from its bytes to an outcome."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -54,18 +54,21 @@ class Executor:
         job: AnyJob | None = None
         try:
             item = delivery.item = payload.parse(delivery.raw)
-            if not payload.has_usable_jid(item):
+            jid = payload.usable_jid(item)
+            if jid is None:
                 # Before it runs: afterwards its bytes could be those of another job.
                 return Rewritten(serialization.dumps({**item, "jid": new_jid()}))
             delivery.started_at = self._clock.now()
-            context = delivery.context = Context(item["jid"], delivery.queue, item, self._is_stopping)
+            context = delivery.context = Context(jid, delivery.queue, item, self._is_stopping)
             enter(context)
             if "log_level" in item:
                 self._log.heed_level(item)
             job = self._registry.get(payload.wire_class(item))
             is_logged = self._log.is_on(item)
-            running = self._run(delivery, job, item, is_logged)
-            await (self._as_suspect(delivery, item, running) if payload.CRASHES in item else running)
+            if payload.CRASHES in item:
+                await self._run_as_suspect(delivery, job, item, is_logged)
+            else:
+                await self._run(delivery, job, item, is_logged)
         except InvalidPayloadError as error:
             if delivery.item is None:
                 return await self._bury(delivery, error)
@@ -92,29 +95,30 @@ class Executor:
 
     # One execution.
 
-    async def _run(self, delivery: Delivery, job: AnyJob, item: dict[str, Any], is_logged: bool) -> None:
+    def _run(self, delivery: Delivery, job: AnyJob, item: dict[str, Any], is_logged: bool) -> Awaitable[Any]:
+        """Return what is to be awaited: the job's own coroutine wherever nothing has to be around it."""
         if is_logged:
             self._log.start(item)
-        timer = None
+        perform = self._in_loop if job.is_async else self._in_thread
+        if self._chain:
+            performing = compose(self._chain, partial(perform, delivery, job))(item)
+        else:
+            performing = perform(delivery, job, item)
         if ("timeout" in item or job.options.timeout is not None) and (timeout := _timeout(item, job)):
-            timer = asyncio.get_running_loop().call_later(timeout, self._expire, delivery, timeout)
-        try:
-            perform = self._in_loop if job.is_async else self._in_thread
-            if self._chain:
-                await compose(self._chain, partial(perform, delivery, job))(item)
-            else:
-                await perform(delivery, job, item)
-        finally:
-            if timer is not None:
-                timer.cancel()
+            return self._timed(performing, delivery, timeout)
+        return performing
 
-    async def _as_suspect(self, delivery: Delivery, item: dict[str, Any], running: Coroutine[Any, Any, None]) -> None:
+    async def _run_as_suspect(self, delivery: Delivery, job: AnyJob, item: dict[str, Any], is_logged: bool) -> None:
         crashes = payload.crashes_within(item, self._config.crash_window, delivery.started_at)
+        async with self._suspects.admit(item["jid"], len(crashes)):
+            await self._run(delivery, job, item, is_logged)
+
+    async def _timed(self, performing: Awaitable[Any], delivery: Delivery, timeout: float) -> None:
+        timer = asyncio.get_running_loop().call_later(timeout, self._expire, delivery, timeout)
         try:
-            async with self._suspects.admit(item["jid"], len(crashes)):
-                await running
+            await performing
         finally:
-            running.close()
+            timer.cancel()
 
     def _in_loop(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> Awaitable[Any]:
         # Read here, inside the middleware: it may have changed them.

@@ -39,9 +39,14 @@ class Holdings:
 
     def take_in(self, place: int, raw: bytes) -> Delivery:
         """Hold a payload that came from the queue at `place`."""
-        delivery = Delivery(raw, place, self._names[place])
-        self._held.add(delivery)
-        return delivery
+        return self.take_in_all(place, (raw,))[0]
+
+    def take_in_all(self, place: int, payloads: Sequence[bytes]) -> list[Delivery]:
+        """Hold all that came from the queue at `place`."""
+        name = self._names[place]
+        deliveries = [Delivery(raw, place, name) for raw in payloads]
+        self._held.update(deliveries)
+        return deliveries
 
     def occupy(self, deliveries: Sequence[Delivery]) -> int:
         """Give the first deliveries the free slots, and return how many got one."""

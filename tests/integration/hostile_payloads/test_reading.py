@@ -69,7 +69,7 @@ def assert_it_is_written_as_it_was_read(item: dict[str, Any]) -> None:
 
 
 def assert_readers_take_it(item: dict[str, Any]) -> None:
-    assert payload.has_usable_jid(item) is (usable_jid(item) is not None)
+    assert (payload.usable_jid(item) is not None) is (usable_jid(item) is not None)
     assert is_fit_for_a_log(shown(payload.job_class(item)))
     for reader, field, kind in ((payload.wire_class, "class", str), (payload.arguments, "args", list)):
         if type(item.get(field)) is kind:
