@@ -35,9 +35,9 @@ def test_measures_a_workload_beside_its_floor_and_another_checkout(tmp_path):
 
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(figures.read_text())["results"]
-    assert list(result["runs"]) == ["sidelong", "against", "uvloop", "floor"]
+    assert list(result["runs"]) == ["sidelong", "against", "uvloop", "floor", "bare socket"]
     assert all(run["jobs/s"] > 0 for runs in result["runs"].values() for run in runs)
-    assert result["ratios"].keys() == {"against", "uvloop", "floor"}
+    assert result["ratios"].keys() == {"against", "uvloop", "floor", "bare socket"}
     assert result["could_not_run"] == {}
     assert "sidelong / floor" in done.stdout
 
@@ -71,7 +71,7 @@ UVLOOP_AND_FLOOR = ["sidelong", "uvloop", "floor"]
 @pytest.mark.parametrize(
     ("workload", "case", "contestants", "measures"),
     [
-        ("drain", "1,000 slots, four strict", UVLOOP_AND_FLOOR, PACE_AND_CPU),
+        ("drain", "1,000 slots, four strict", [*UVLOOP_AND_FLOOR, "bare socket"], PACE_AND_CPU),
         ("io", "1,000 slots", UVLOOP_AND_FLOOR, {"jobs/s", "% of ideal"}),
         ("threads", "50 slots", ["sidelong"], PACE),
         ("failing", "100 slots", FLOOR, PACE),

@@ -99,26 +99,27 @@ class Executor:
         """Return what is to be awaited: the job's own coroutine wherever nothing has to be around it."""
         if is_logged:
             self._log.start(item)
+        if ("timeout" in item or job.options.timeout is not None) and (timeout := _timeout(item, job)):
+            return self._run_timed(delivery, job, item, timeout)
+        return self._perform(delivery, job, item)
+
+    async def _run_timed(self, delivery: Delivery, job: AnyJob, item: dict[str, Any], timeout: float) -> None:
+        timer = asyncio.get_running_loop().call_later(timeout, self._expire, delivery, timeout)
+        try:
+            await self._perform(delivery, job, item)
+        finally:
+            timer.cancel()
+
+    def _perform(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> Awaitable[Any]:
         perform = self._in_loop if job.is_async else self._in_thread
         if self._chain:
-            performing = compose(self._chain, partial(perform, delivery, job))(item)
-        else:
-            performing = perform(delivery, job, item)
-        if ("timeout" in item or job.options.timeout is not None) and (timeout := _timeout(item, job)):
-            return self._timed(performing, delivery, timeout)
-        return performing
+            return compose(self._chain, partial(perform, delivery, job))(item)
+        return perform(delivery, job, item)
 
     async def _run_as_suspect(self, delivery: Delivery, job: AnyJob, item: dict[str, Any], is_logged: bool) -> None:
         crashes = payload.crashes_within(item, self._config.crash_window, delivery.started_at)
         async with self._suspects.admit(item["jid"], len(crashes)):
             await self._run(delivery, job, item, is_logged)
-
-    async def _timed(self, performing: Awaitable[Any], delivery: Delivery, timeout: float) -> None:
-        timer = asyncio.get_running_loop().call_later(timeout, self._expire, delivery, timeout)
-        try:
-            await performing
-        finally:
-            timer.cancel()
 
     def _in_loop(self, delivery: Delivery, job: AnyJob, item: dict[str, Any]) -> Awaitable[Any]:
         # Read here, inside the middleware: it may have changed them.
