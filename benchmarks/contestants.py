@@ -37,11 +37,12 @@ class Contestant:
     share: float = 1.0
     missing: str = ""
 
-    def jobs(self, case: Case, most: int | None) -> int:
+    def jobs(self, workload: Workload, case: Case, most: int | None) -> int:
         """Return how many jobs one run of this contestant has, of which there may be a limit."""
         jobs = case.jobs
         if self.is_peer:
-            jobs = max(10, int(case.peer_jobs * self.share))
+            # Where a pace is measured, slow ones get less to do; delays need as many from everybody.
+            jobs = max(10, int(case.peer_jobs * (self.share if workload.measure.endswith("/s") else 1)))
         return jobs if most is None else min(jobs, most)
 
 

@@ -37,8 +37,10 @@ async def measure(settings: Settings) -> Measures:
 
 
 def _cases(slots: int, jobs: int) -> tuple[Case, ...]:
+    # The warm-up is a tenth, which should fill all slots.
+    peer_jobs = max(4_000, 10 * slots)
     return (
-        Case(f"{slots:,} slots, one queue", {"slots": slots, "queues": _ONE_QUEUE}, jobs, peer_jobs=4_000),
+        Case(f"{slots:,} slots, one queue", {"slots": slots, "queues": _ONE_QUEUE}, jobs, peer_jobs=peer_jobs),
         Case(f"{slots:,} slots, four strict queues", {"slots": slots, "queues": _FOUR_STRICT}, jobs),
         Case(f"{slots:,} slots, four weighted queues", {"slots": slots, "queues": _FOUR_WEIGHTED}, jobs),
     )

@@ -78,7 +78,7 @@ def play(
         for rival in rivals:
             if rival.name in result.failures or rival.name in result.declined:
                 continue
-            jobs = result.jobs[rival.name] = rival.jobs(case, most)
+            jobs = result.jobs[rival.name] = rival.jobs(workload, case, most)
             try:
                 measures = _run(workload, rival, {**case.settings, **rival.settings, "url": url, "jobs": jobs})
             except FailedError as error:

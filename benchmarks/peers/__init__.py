@@ -40,8 +40,8 @@ PEERS = (
     Peer("streaq"),
     Peer("docket", package="pydocket"),
     Peer("dramatiq"),
-    Peer("celery"),
-    Peer("rq", share=0.05),
+    Peer("celery", share=0.3),
+    Peer("rq", share=0.1),
     Peer("huey"),
 )
 RUBY = Peer("sidekiq", share=3.0)
