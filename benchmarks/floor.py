@@ -7,6 +7,7 @@ it by hand.
 """
 
 import asyncio
+import inspect
 import json
 import secrets
 import sys
@@ -185,8 +186,14 @@ async def _store_one_by_one(client: redis.asyncio.Redis, jobs: int) -> None:
 
 
 async def _store_many(client: redis.asyncio.Redis, jobs: int) -> None:
+    bind = inspect.signature(_job).bind
     for first in range(0, jobs, _AT_ONCE):
-        await _push(client, *(_payload(number) for number in range(first, min(first + _AT_ONCE, jobs))))
+        numbers = range(first, min(first + _AT_ONCE, jobs))
+        await _push(client, *(_payload(*bind(number).args) for number in numbers))
+
+
+def _job(number: int) -> None:
+    """Say what arguments there are."""
 
 
 async def _push(client: redis.asyncio.Redis, *payloads: bytes) -> None:
