@@ -35,11 +35,11 @@ def table(result: Result) -> str:
     lines = [f"{result.workload}: {result.case} ({counts} jobs)"]
     for name in result.runs:
         figures = "  ".join(f"{value:>10,.{_digits(value)}f} {unit}" for unit, value in result.medians(name).items())
-        lines.append(f"  {name:<10}{figures}{_comparison(result, name)}")
+        lines.append(f"  {name:<12}{figures}{_comparison(result, name)}")
     for name, reason in result.declined.items():
-        lines.append(f"  {name:<10}does not take part: {reason}")
+        lines.append(f"  {name:<12}does not take part: {reason}")
     for name, reason in result.failures.items():
-        lines.append(f"  {name:<10}could not run: {reason}")
+        lines.append(f"  {name:<12}could not run: {reason}")
     return "\n".join(lines)
 
 

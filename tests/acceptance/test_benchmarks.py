@@ -50,7 +50,7 @@ def test_says_what_it_could_not_run(tmp_path):
     done = run_benchmarks("enqueue", "--case", "enqueue_many", "--quick", "--against", str(tmp_path))
 
     assert done.returncode == 1
-    assert "against   could not run: RuntimeError: half a checkout" in done.stdout
+    assert "against     could not run: RuntimeError: half a checkout" in done.stdout
     assert "jobs/s" in done.stdout
 
 
