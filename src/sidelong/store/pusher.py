@@ -1,7 +1,8 @@
 """Getting jobs into Redis: callers of the same moment share one round trip."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,17 +74,19 @@ class Pusher:
     def _flush(self) -> None:
         """Send what has gathered in one turn of the loop; nearly always that needs no task."""
         calls, self._calls = self._calls, []
-        request = _Request([push for call in calls for push in call.pushes])
+        with _ending_all(calls):
+            request = _Request([push for call in calls for push in call.pushes])
 
-        def deliver(answers: list[Any]) -> None:
-            troubles = request.troubles(answers)
-            if any(map(_may_ask_again, troubles.values())):
-                self._take_time(calls, self._ask_again(request.pushes, troubles))
-            else:
-                _end_all(calls, troubles)
+            def deliver(answers: list[Any]) -> None:
+                with _ending_all(calls):
+                    troubles = request.troubles(answers)
+                    if any(map(_may_ask_again, troubles.values())):
+                        self._take_time(calls, self._ask_again(request.pushes, troubles))
+                    else:
+                        _end_all(calls, troubles)
 
-        if not self._link.post(request.commands, deliver):
-            self._take_time(calls, self._send(request))
+            if not self._link.post(request.commands, deliver):
+                self._take_time(calls, self._send(request))
 
     def _take_time(self, calls: list[_Call], sending: Coroutine[Any, Any, _Troubles]) -> None:
         task = asyncio.get_running_loop().create_task(self._finish(calls, sending), name="sidelong-push")
@@ -91,14 +94,8 @@ class Pusher:
         task.add_done_callback(self._slow.discard)
 
     async def _finish(self, calls: list[_Call], sending: Coroutine[Any, Any, _Troubles]) -> None:
-        try:
-            troubles = await sending
-        except BaseException as fault:
-            for call in calls:
-                jids = [push.jid for push in call.pushes]
-                _end(call, EnqueueUncertain(f"the push was broken off: {fault!r}", jids))
-            raise
-        _end_all(calls, troubles)
+        with _ending_all(calls):
+            _end_all(calls, await sending)
 
     async def _send(self, request: "_Request") -> _Troubles:
         """Send over a connection that is yet to be opened; return what went wrong."""
@@ -140,6 +137,18 @@ class _Request:
             if isinstance(answer, Refused | ReplyLost)
             for push in chunk
         }
+
+
+@contextmanager
+def _ending_all(calls: Sequence[_Call]) -> Iterator[None]:
+    """Leave nobody waiting if something goes wrong that should not."""
+    try:
+        yield
+    except BaseException as fault:
+        for call in calls:
+            jids = [push.jid for push in call.pushes]
+            _end(call, EnqueueUncertain(f"the push was broken off: {fault!r}", jids))
+        raise
 
 
 def _end_all(calls: Sequence[_Call], troubles: _Troubles) -> None:
