@@ -109,7 +109,7 @@ def test_says_what_has_no_floor(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     (result,) = json.loads(figures.read_text())["results"]
     assert result["declined"] == {"floor": "there is no bare way to compare with"}
-    assert "floor     does not take part: there is no bare way to compare with" in done.stdout
+    assert "floor       does not take part: there is no bare way to compare with" in done.stdout
 
 
 def test_the_floor_declines_what_it_does_not_know():
