@@ -100,4 +100,4 @@ WORKLOAD = Workload(
 
 if __name__ == "__main__":
     settings = read_settings()
-    run(measure(settings), settings)
+    run(measure(settings), settings, is_worker=False)

@@ -7,7 +7,6 @@ it by hand.
 """
 
 import asyncio
-import inspect
 import json
 import secrets
 import sys
@@ -186,14 +185,8 @@ async def _store_one_by_one(client: redis.asyncio.Redis, jobs: int) -> None:
 
 
 async def _store_many(client: redis.asyncio.Redis, jobs: int) -> None:
-    bind = inspect.signature(_job).bind
     for first in range(0, jobs, _AT_ONCE):
-        numbers = range(first, min(first + _AT_ONCE, jobs))
-        await _push(client, *(_payload(*bind(number).args) for number in numbers))
-
-
-def _job(number: int) -> None:
-    """Say what arguments there are."""
+        await _push(client, *(_payload(number) for number in range(first, min(first + _AT_ONCE, jobs))))
 
 
 async def _push(client: redis.asyncio.Redis, *payloads: bytes) -> None:
@@ -280,7 +273,7 @@ def main() -> None:
     if name not in _FLOORS:
         decline(f"{name} has no floor")
     settings = read_settings()
-    run(_FLOORS[name](settings), settings)
+    run(_FLOORS[name](settings), settings, is_worker=name not in ("enqueue", "web"))
 
 
 if __name__ == "__main__":

@@ -74,15 +74,17 @@ def read_settings() -> dict[str, Any]:
     return settings
 
 
-def run(measuring: Coroutine[Any, Any, Measures], settings: Settings) -> None:
+def run(measuring: Coroutine[Any, Any, Measures], settings: Settings, *, is_worker: bool = True) -> None:
     """Measure on the event loop that is asked for, and tell the program that started this process.
 
-    The garbage collector is set as the command line of Sidelong sets it, for the floor as well.
+    Where there is a worker, the garbage collector is set as `sidelong run` sets it, for the floor as well. A program
+    that only enqueues has Python's defaults.
     """
-    with suppress(ImportError):  # another checkout may be older
-        from sidelong.cli.garbage import spare_the_collector
+    if is_worker:
+        with suppress(ImportError):  # another checkout may be older
+            from sidelong.cli.garbage import spare_the_collector
 
-        spare_the_collector()
+            spare_the_collector()
     if settings.get("loop") == "uvloop":
         import uvloop
 
