@@ -187,20 +187,28 @@ class Wire(asyncio.Protocol):
             self._gone.set_result(None)
 
     def _hand_over(self) -> None:
+        """Deliver what has come: all of it, although one answer may be the reason to end the connection."""
+        complete: list[_Exchange] = []
+        fault: StoreError | None = None
         try:
-            while self._waiting:
-                exchange = self._waiting[0]
-                answers = exchange.answers
-                while len(answers) < exchange.count:
-                    reply = self._reader.gets()
-                    if reply is False:
-                        return
-                    answers.append(reply)
-                    self._owner.finished += 1
-                self._waiting.popleft()
-                exchange.deliver(answers)
+            while self._waiting and self._is_answered(self._waiting[0]):
+                complete.append(self._waiting.popleft())
         except StoreError as error:
-            self.abort(f"{NO_PROTOCOL} ({error})")
+            fault = error
+        for exchange in complete:
+            exchange.deliver(exchange.answers)
+        if fault is not None:
+            self.abort(f"{NO_PROTOCOL} ({fault})")
+
+    def _is_answered(self, exchange: _Exchange) -> bool:
+        answers = exchange.answers
+        while len(answers) < exchange.count:
+            reply = self._reader.gets()
+            if reply is False:
+                return False
+            answers.append(reply)
+            self._owner.finished += 1
+        return True
 
     def _look(self) -> None:
         """Drop the connection when nothing was heard for `_TICKS` turns of this timer.

@@ -245,7 +245,7 @@ class Dispatcher:
         Redis then works on one half while this process runs what replaced the other.
         """
         limit, finished = self._config.batch_limit, len(self._executions.finished)
-        if finished >= _SPLIT_FROM and self._executions.count == 0:
+        if self._is_fetching and finished >= _SPLIT_FROM and self._executions.count == 0:
             limit = min(limit, finished // 2)
         settling = self._executions.take_finished(limit)
         if any(type(delivery.outcome) is Lost for delivery in settling):

@@ -1,0 +1,70 @@
+import asyncio
+from typing import Any
+
+from sidelong.errors import Refused, ReplyLost
+from sidelong.store.wire import Wire
+
+_READONLY = b"-READONLY You can't write against a read only replica.\r\n"
+
+
+class Owner:
+    """Counts, as a link does."""
+
+    sent = finished = cuts = 0
+
+    def released(self, wire: Wire) -> None: ...
+
+
+class Transport(asyncio.Transport):
+    """Takes what is written and sends nothing."""
+
+    def __init__(self) -> None:
+        super().__init__({"socket": None})
+
+    def write(self, data: Any) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+def asked(count: int, *, drops_at_refusal: bool) -> tuple[Wire, Owner, list[Any]]:
+    """Return a connection over which so many commands are under way, each sent by itself, and their answers to come."""
+    owner, told = Owner(), []
+    wire = Wire(owner, answer_within=5.0)
+    wire.connection_made(Transport())
+
+    def deliver(answers: list[Any]) -> None:
+        told.extend(answers)
+        if drops_at_refusal and isinstance(answers[0], Refused):
+            wire.abort("it is no longer the master")
+
+    for _ in range(count):
+        wire.send([("PING",)], deliver)
+    return wire, owner, told
+
+
+async def test_answers_that_have_come_are_told_although_one_of_them_ends_the_connection() -> None:
+    wire, owner, told = asked(5, drops_at_refusal=True)
+
+    wire.data_received(4 * _READONLY + b":1\r\n")
+
+    assert [type(answer) for answer in told] == [Refused] * 4 + [int]
+    assert (owner.sent, owner.finished, owner.cuts) == (5, 5, 0)
+
+
+async def test_what_has_no_answer_then_is_lost() -> None:
+    wire, owner, told = asked(3, drops_at_refusal=True)
+
+    wire.data_received(_READONLY)
+
+    assert [type(answer) for answer in told] == [Refused, ReplyLost, ReplyLost]
+    assert (owner.sent, owner.finished, owner.cuts) == (3, 3, 1)
+
+
+async def test_answers_before_what_is_no_answer_count() -> None:
+    wire, _, told = asked(3, drops_at_refusal=False)
+
+    wire.data_received(b"+PONG\r\n+PONG\r\nHTTP/1.1 400 Bad Request\r\n")
+
+    assert told[:2] == [b"PONG", b"PONG"]
+    assert type(told[2]) is ReplyLost
+    assert wire.is_broken
