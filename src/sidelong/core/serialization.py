@@ -107,7 +107,7 @@ def _survey(values: Iterable[Any], room: int) -> int:
             if not math.isfinite(value):
                 return _UNFIT
             if _is_spelled_apart(value):
-                findings = _RUBY_FLOATS
+                findings |= _RUBY_FLOATS
         elif kind is list:
             if room == 0:
                 return _UNFIT

@@ -178,8 +178,8 @@ class RedisLink:
     async def _ready(self) -> Wire:
         wire = self._wire
         if wire is not None and not wire.is_broken and wire.has_news():
-            # One turn of the loop in which it sees what has come, and one in which it acts on it.
-            for _ in range(2):
+            # One turn of the loop in which it sees what has come, one in which it acts on it, and one more for a reset.
+            for _ in range(3):
                 await asyncio.sleep(0)
             wire = self._wire
         if wire is None or wire.is_broken:

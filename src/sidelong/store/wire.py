@@ -196,9 +196,16 @@ class Wire(asyncio.Protocol):
         except StoreError as error:
             fault = error
         for exchange in complete:
-            exchange.deliver(exchange.answers)
+            self._deliver(exchange, exchange.answers)
         if fault is not None:
             self.abort(f"{NO_PROTOCOL} ({fault})")
+
+    def _deliver(self, exchange: _Exchange, answers: list[Any]) -> None:
+        try:
+            exchange.deliver(answers)
+        except Exception as fault:
+            # Whoever fails here must not take the answers of the others with it.
+            self._loop.call_exception_handler({"message": "an answer of Redis was not taken", "exception": fault})
 
     def _is_answered(self, exchange: _Exchange) -> bool:
         answers = exchange.answers
@@ -250,13 +257,14 @@ class Wire(asyncio.Protocol):
             exchange = self._waiting.popleft()
             missing = exchange.count - len(exchange.answers)
             self._owner.finished += missing
-            exchange.deliver(exchange.answers + [ReplyLost(f"no answer from Redis: {reason}") for _ in range(missing)])
+            lost = [ReplyLost(f"no answer from Redis: {reason}") for _ in range(missing)]
+            self._deliver(exchange, exchange.answers + lost)
 
 
 def _passed_on(transport: asyncio.Transport, written: int) -> int:
     """Return a number of bytes that grows as the network takes what was written."""
     connection = transport.get_extra_info("socket")
-    if connection is not None and connection.family != socket.AF_UNIX and hasattr(socket, "TCP_INFO"):
+    if connection is not None and connection.family != socket.AF_UNIX and sys.platform == "linux":
         with suppress(OSError):  # a connection that has just ended
             state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)
             if len(state) == _BYTES_ACKED.stop:

@@ -299,3 +299,12 @@ def test_does_not_change_what_it_writes():
 
     assert item == {"args": [1e-07, {"k": 1e20}], "jid": "a"}
     assert type(item["args"][0]) is float
+
+
+@pytest.mark.parametrize("args", [[[float("nan")], 1e20], [{"a": {1}}, 1e-5], [[(1, 2)], 1e20]])
+def test_a_number_that_ruby_spells_apart_hides_no_fault_before_it(args):
+    with pytest.raises(ArgumentError):
+        check_arguments(args)
+    for doubtful in (None, args):
+        with pytest.raises(InvalidPayloadError):
+            dumps({"args": args}, doubtful=doubtful)

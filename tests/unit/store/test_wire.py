@@ -1,6 +1,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from sidelong.errors import Refused, ReplyLost
 from sidelong.store.wire import Wire
 
@@ -68,3 +70,24 @@ async def test_answers_before_what_is_no_answer_count() -> None:
     assert told[:2] == [b"PONG", b"PONG"]
     assert type(told[2]) is ReplyLost
     assert wire.is_broken
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["answered", "cut off"])
+async def test_who_fails_to_take_an_answer_takes_none_from_the_others(ends: bool) -> None:
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    wire, *_ = asked(0, drops_at_refusal=False)
+
+    def fail(answers: list[Any]) -> None:
+        raise RuntimeError("a fault")
+
+    wire.send([("PING",)], fail)
+    other = wire.exchange([("PING",)])
+    if ends:
+        wire.connection_lost(ConnectionResetError("gone"))
+    else:
+        wire.data_received(b"+PONG\r\n+PONG\r\n")
+
+    (answer,) = await other
+    assert type(answer) is (ReplyLost if ends else bytes)
+    assert [str(context["exception"]) for context in faults] == ["a fault"]
