@@ -2,73 +2,38 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import redis
 
-from benchmarks import (
-    arguments,
-    drain,
-    enqueue,
-    failing,
-    idle,
-    io_bound,
-    job_log,
-    job_threads,
-    latency,
-    memory,
-    scale,
-    schedule,
-    size,
-    stored,
-    web,
-    workers,
-)
 from benchmarks.contestants import own_contestants
 from benchmarks.peers import peer_contestants
-from benchmarks.report import document, table
+from benchmarks.report import document, reference, table
 from benchmarks.rounds import Result, play
 from benchmarks.server import NoServerError, running_server
-from benchmarks.workload import Workload
+from benchmarks.workloads import WORKLOADS
 
-WORKLOADS: dict[str, Workload] = {
-    each.WORKLOAD.name: each.WORKLOAD
-    for each in (
-        drain,
-        io_bound,
-        job_threads,
-        failing,
-        enqueue,
-        web,
-        latency,
-        schedule,
-        workers,
-        size,
-        idle,
-        memory,
-        stored,
-        arguments,
-        job_log,
-        scale,
-    )
-}
 _ROUNDS = 5
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run what is asked for; the exit status is 1 if anything could not be measured."""
     options = _parse(words)
+    # Before anything is measured, which is a load itself.
+    load = os.getloadavg()[0]
     try:
         with running_server() as url:
+            print(f"load average before: {load:.2f}", flush=True)
             results = _play_all(options, url)
             version = _redis_version(url)
     except NoServerError as error:
         print(f"nothing could be measured: {error}", file=sys.stderr)
         return 1
     if options.json is not None:
-        options.json.write_text(json.dumps(document(results, version), indent=2) + "\n")
+        options.json.write_text(json.dumps(document(results, version, load), indent=2) + "\n")
     return 1 if any(result.failures for result in results) else 0
 
 
@@ -103,7 +68,7 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
 def _play_all(options: argparse.Namespace, url: str) -> list[Result]:
     rounds = options.rounds or (1 if options.quick else _ROUNDS)
     peers = peer_contestants() if options.peers else []
-    results = []
+    results: list[Result] = []
     for workload in WORKLOADS.values():
         if options.workloads and workload.name not in options.workloads:
             continue
@@ -115,7 +80,7 @@ def _play_all(options: argparse.Namespace, url: str) -> list[Result]:
             all_rivals = rivals + peers if case.peer_jobs else rivals
             result = play(workload, case, all_rivals, url=url, most=most, rounds=rounds)
             results.append(result)
-            print(table(result), flush=True)
+            print(table(result, reference(result, results)), flush=True)
     return results
 
 

@@ -57,14 +57,16 @@ def measure(settings: Settings) -> Measures:
     }
 
 
+_LEAST = "no annotations"
+
 WORKLOAD = Workload(
     name="arguments",
     about="arguments are checked and converted, without Redis",
     cases=(
-        Case("no annotations", {"job": "bare"}, 200_000),
-        Case("int, str and dict", {"job": "plain"}, 200_000),
-        Case("a datetime", {"job": "moment"}, 200_000),
-        Case("a dataclass of three fields", {"job": "record"}, 100_000),
+        Case(_LEAST, {"job": "bare"}, 200_000),
+        Case("int, str and dict", {"job": "plain"}, 200_000, to=_LEAST),
+        Case("a datetime", {"job": "moment"}, 200_000, to=_LEAST),
+        Case("a dataclass of three fields", {"job": "record"}, 100_000, to=_LEAST),
     ),
     measure="jobs/s",
     module="benchmarks.arguments",

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import hiredis
 
 from benchmarks.floor import DONE_AND_TAKE, list_keys
-from benchmarks.workload import Measures, Settings, read_settings, tell
+from benchmarks.workload import Measures, Settings, read_settings, spare_the_collector, tell
 
 
 class _Client:
@@ -54,4 +54,5 @@ def measure(settings: Settings) -> Measures:
 
 
 if __name__ == "__main__":
+    spare_the_collector()
     tell(measure(read_settings()))

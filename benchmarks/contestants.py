@@ -13,6 +13,9 @@ CHECKOUT = Path(__file__).parents[1]
 FIRST = "sidelong"
 UVLOOP = "uvloop"
 FLOOR = "floor"
+FLOOR_ON_UVLOOP = "floor on uvloop"
+REDIS_PY = "redis-py"
+"""redis-py by hand, as a program without any library for jobs would use it."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,23 @@ def own_contestants(workload: Workload, against: Path | None) -> list[Contestant
     if against is not None:
         found.append(_ours("against", workload.module, sources=against))
     if workload.has_uvloop:
-        is_there = importlib.util.find_spec("uvloop") is not None
-        missing = "" if is_there else "uvloop is not installed"
-        found.append(_ours(UVLOOP, workload.module, settings={"loop": "uvloop"}, missing=missing))
+        found.append(_on_uvloop(UVLOOP, workload.module))
     if workload.has_floor:
         found.append(_ours(FLOOR, "benchmarks.floor"))
+    if workload.has_floor and workload.has_uvloop:
+        found.append(_on_uvloop(FLOOR_ON_UVLOOP, "benchmarks.floor"))
     return found + [_ours(name, module) for name, module in workload.beside.items()]
+
+
+def compared_with(contestant: str) -> str:
+    """Return which Sidelong a ratio divides by this contestant: the one on the same event loop."""
+    return UVLOOP if contestant == FLOOR_ON_UVLOOP else FIRST
+
+
+def _on_uvloop(name: str, module: str) -> Contestant:
+    is_there = importlib.util.find_spec("uvloop") is not None
+    missing = "" if is_there else "uvloop is not installed"
+    return _ours(name, module, settings={"loop": "uvloop"}, missing=missing)
 
 
 def _ours(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from benchmarks.contestants import REDIS_PY
 from benchmarks.payloads import JOB
 from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong import Job, Sidelong
@@ -93,6 +94,7 @@ WORKLOAD = Workload(
     measure="jobs/s",
     module="benchmarks.enqueue",
     has_floor=True,
+    beside={REDIS_PY: "benchmarks.redis_py"},
     has_uvloop=True,
     quick=1_000,
 )

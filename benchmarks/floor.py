@@ -2,27 +2,26 @@
 
 For `drain`, one script call per turn does one LREM for each job of the turn before and one LMOVE for each slot, and
 nothing runs. A worker whose jobs are never lost cannot do less; what it needs beyond is its own. `failing` has a ZADD
-beside each LREM; in `io` each job is a task that sleeps. `enqueue`, `web` and `latency` are redis-py as one would use
-it by hand.
+beside each LREM; in `io` each job is a task that sleeps, and in `threads` a call in a pool of threads. For
+`enqueue_many` it is one LPUSH for a thousand payloads that nobody checks, and for `latency` the hand-off of a payload
+from LPUSH to BLMOVE.
 """
 
 import asyncio
 import json
-import secrets
 import sys
 import time
 from asyncio.subprocess import DEVNULL
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
-from urllib.parse import urlsplit
 
-import hiredis
 import msgspec
-import redis.asyncio
 
-from benchmarks import producing, web_load
+from benchmarks import producing
+from benchmarks.bare_client import BareClient
 from benchmarks.calls import Calls, share_of_ideal
-from benchmarks.payloads import JOB
+from benchmarks.payloads import new_payload
 from benchmarks.workload import Measures, Settings, decline, read_settings, run
 
 _TAKE = """
@@ -53,51 +52,9 @@ end
 """
 _AT_ONCE = 1000
 _PARKED_FOR = 1
+_PRODUCER = "produce"
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-
-
-class _Client(asyncio.Protocol):
-    """Sends one command and waits for its answer."""
-
-    def __init__(self) -> None:
-        self._reader = hiredis.Reader()
-
-    @classmethod
-    async def connect(cls, url: str) -> "_Client":
-        """Return a client with a connection."""
-        address = urlsplit(url)
-        _, client = await asyncio.get_running_loop().create_connection(cls, address.hostname or "", address.port or 0)
-        return client
-
-    async def call(self, *words: str | int | bytes) -> Any:
-        """Return the answer to one command; the one before must have been answered."""
-        self._answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._transport.write(_packed(words))
-        return _checked(await self._answer)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._reader.feed(data)
-        if (answer := self._reader.gets()) is not False:
-            self._answer.set_result(answer)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        raise RuntimeError(f"Redis closed the connection: {error}")
-
-
-def _packed(words: tuple[str | int | bytes, ...]) -> bytes:
-    return cast(bytes, hiredis.pack_command(cast("Any", words)))
-
-
-def _checked(answer: Any) -> Any:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 async def drain(settings: Settings) -> Measures:
@@ -112,7 +69,7 @@ async def failing(settings: Settings) -> Measures:
 
 async def _empty(settings: Settings, queues: Sequence[str], script: str) -> Measures:
     jobs, warm_up = settings["jobs"], settings["jobs"] // 10
-    client = await _Client.connect(settings["url"])
+    client = await BareClient.connect(settings["url"])
     digest = await client.call("SCRIPT", "LOAD", script)
     keys = list_keys(queues)
     taken: Sequence[Any] = ()
@@ -136,7 +93,7 @@ def list_keys(queues: Sequence[str]) -> list[str]:
 async def io(settings: Settings) -> Measures:
     """Run a task that sleeps for each job and return the pace."""
     jobs, slots, wait = settings["jobs"], settings["slots"], settings["wait"]
-    client = await _Client.connect(settings["url"])
+    client = await BareClient.connect(settings["url"])
     digest = await client.call("SCRIPT", "LOAD", DONE_AND_TAKE)
     keys = list_keys(["default"])
     calls = Calls(jobs)
@@ -165,60 +122,60 @@ async def io(settings: Settings) -> Measures:
     return share_of_ideal(calls, settings)
 
 
-async def enqueue(settings: Settings) -> Measures:
-    """Store jobs, once for warm-up and once for the clock, and return the pace."""
-    stores = {"one by one": _store_one_by_one, "enqueue_many": _store_many}
-    if settings["way"] not in stores:
-        decline("there is no bare way to compare with")
-    store, jobs = stores[settings["way"]], settings["jobs"]
-    async with redis.asyncio.Redis.from_url(settings["url"]) as client:
-        await store(client, jobs // 10)
-        began, cpu_began = time.perf_counter(), time.process_time()
-        await store(client, jobs)
-        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+async def threads(settings: Settings) -> Measures:
+    """Run every job in a thread of a pool and return the pace."""
+    jobs, slots = settings["jobs"], settings["slots"]
+    client = await BareClient.connect(settings["url"])
+    digest = await client.call("SCRIPT", "LOAD", DONE_AND_TAKE)
+    keys = list_keys(["default"])
+    calls, loop = Calls(jobs), asyncio.get_running_loop()
+    running, gone = 0, 0
+    ended: list[Any] = []
+    one_ended = asyncio.Event()
+
+    def settle(queue: int, raw: bytes) -> None:
+        nonlocal running
+        running -= 1
+        ended.extend((queue, raw))
+        one_ended.set()
+
+    def job(queue: int, raw: bytes) -> None:
+        calls.note()
+        loop.call_soon_threadsafe(settle, queue, raw)
+
+    with ThreadPoolExecutor(slots) as pool:
+        while gone < jobs or running or ended:
+            if not ended and (gone == jobs or running == slots):
+                one_ended.clear()
+                await one_ended.wait()
+            settled, ended[:] = ended[:], []
+            free = slots - running
+            taken = await client.call("EVALSHA", digest, len(keys), *keys, len(settled) // 2, *settled, free)
+            for queue, raw in zip(taken[::2], taken[1::2], strict=True):
+                pool.submit(job, queue, raw)
+            running += len(taken) // 2
+            gone += len(taken) // 2
+    return {"jobs/s": calls.per_second}
+
+
+async def enqueue_many(settings: Settings) -> Measures:
+    """Store jobs, a thousand in a command, once for warm-up and once for the clock, and return the pace."""
+    if settings["way"] != "enqueue_many":
+        decline("what is stored one by one is compared with redis-py")
+    jobs = settings["jobs"]
+    client = await BareClient.connect(settings["url"])
+    await _store(client, jobs // 10)
+    began, cpu_began = time.perf_counter(), time.process_time()
+    await _store(client, jobs)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
     return {"jobs/s": jobs / seconds, "CPU µs/job": cpu / jobs * 1e6}
 
 
-async def _store_one_by_one(client: redis.asyncio.Redis, jobs: int) -> None:
-    for number in range(jobs):
-        await _push(client, _payload(number))
-
-
-async def _store_many(client: redis.asyncio.Redis, jobs: int) -> None:
+async def _store(client: BareClient, jobs: int) -> None:
     for first in range(0, jobs, _AT_ONCE):
-        await _push(client, *(_payload(number) for number in range(first, min(first + _AT_ONCE, jobs))))
-
-
-async def _push(client: redis.asyncio.Redis, *payloads: bytes) -> None:
-    pipeline = client.pipeline(transaction=False)
-    pipeline.sadd("queues", "default")
-    pipeline.lpush("queue:default", *payloads)
-    await pipeline.execute()
-
-
-def _payload(*args: float) -> bytes:
-    now = time.time()
-    item = {
-        "retry": True,
-        "queue": "default",
-        "class": JOB,
-        "args": list(args),
-        "jid": secrets.token_hex(12),
-        "created_at": now,
-        "enqueued_at": now,
-    }
-    return _encode(item)
-
-
-async def web(settings: Settings) -> Measures:
-    """Put an application that uses redis-py under load and return how it answered."""
-    return await web_load.measure(settings, "benchmarks.floor:build")
-
-
-def build() -> Any:
-    """Return the application that uvicorn runs."""
-    client = redis.asyncio.Redis.from_url(web_load.redis_url())
-    return web_load.application(lambda: _push(client, _payload(1)))
+        await client.call("SADD", "queues", "default")
+        payloads = (new_payload(number) for number in range(first, min(first + _AT_ONCE, jobs)))
+        await client.call("LPUSH", "queue:default", *payloads)
 
 
 async def latency(settings: Settings) -> Measures:
@@ -228,31 +185,34 @@ async def latency(settings: Settings) -> Measures:
     delays: list[float] = []
     all_came = asyncio.Event()
     jobs = producing.jobs_of(settings)
-    client = redis.asyncio.Redis.from_url(settings["url"])
 
-    async def consume(queue: str, taken: str) -> None:
+    async def consume(client: BareClient, queue: str, taken: str) -> None:
         while not all_came.is_set():
-            raw = cast("bytes | None", await client.blmove(queue, taken, _PARKED_FOR, "RIGHT", "LEFT"))
+            raw = await client.call("BLMOVE", queue, taken, "RIGHT", "LEFT", _PARKED_FOR)
             if raw is None:
                 continue
             delays.append(time.monotonic() - _decode(raw)["args"][0])
-            await client.lrem(taken, -1, cast("str", raw))
+            await client.call("LREM", taken, -1, raw)
             if len(delays) == jobs:
                 all_came.set()
+        client.close()
 
-    words = (sys.executable, "-m", "benchmarks.floor", "produce", json.dumps(settings))
-    producer = await asyncio.create_subprocess_exec(*words, stdout=DEVNULL)
-    await asyncio.gather(*(consume(f"queue:{name}", f"floor:{name}") for name in settings["queues"]))
+    async with asyncio.TaskGroup() as consumers:
+        for name in settings["queues"]:
+            client = await BareClient.connect(settings["url"])
+            consumers.create_task(consume(client, f"queue:{name}", f"taken:{name}"))
+        words = (sys.executable, "-m", "benchmarks.floor", _PRODUCER, json.dumps(settings))
+        # It takes far longer to start than to be waited for.
+        producer = await asyncio.create_subprocess_exec(*words, stdout=DEVNULL)
     await producer.wait()
-    await client.aclose()
     return producing.percentiles(delays)
 
 
 async def produce(settings: Settings) -> Measures:
     """Be the producer of `latency`, which has no measures of its own."""
+    client = await BareClient.connect(settings["url"])
     queue = f"queue:{settings['queues'][-1]}"
-    async with redis.asyncio.Redis.from_url(settings["url"]) as client:
-        await producing.produce(settings, lambda now: client.lpush(queue, _payload(now)))
+    await producing.produce(settings, lambda now: client.call("LPUSH", queue, new_payload(now)))
     return {}
 
 
@@ -260,10 +220,10 @@ _FLOORS: dict[str, Callable[[Settings], Coroutine[Any, Any, Measures]]] = {
     "drain": drain,
     "failing": failing,
     "io": io,
-    "enqueue": enqueue,
-    "web": web,
+    "threads": threads,
+    "enqueue": enqueue_many,
     "latency": latency,
-    "produce": produce,
+    _PRODUCER: produce,
 }
 
 
@@ -273,7 +233,7 @@ def main() -> None:
     if name not in _FLOORS:
         decline(f"{name} has no floor")
     settings = read_settings()
-    run(_FLOORS[name](settings), settings, is_worker=name not in ("enqueue", "web"))
+    run(_FLOORS[name](settings), settings, is_worker=name not in ("enqueue", _PRODUCER))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Idle: what a worker without anything to do asks of Redis and of its machine.
 
-The number of jobs is how many seconds it is watched: none is stored. Redis itself tells what was sent; it is read once
+It is watched for some seconds; no job is stored. Redis itself tells what was sent; it is read once
 the clock stands, so that looking costs the worker nothing.
 """
 
@@ -15,16 +15,16 @@ from benchmarks.workload import Case, Measures, Settings, Workload, read_setting
 from sidelong import Sidelong
 
 _MARK = "the-clock-stands"
-_LAST_CONNECTION = "sidelong:control"
-"""Made in the first audit, with which all that belongs to the start is over."""
-_SETTLED_AFTER = 0.5
+_LAST_CONNECTION = "sidelong:recovery"
+_SETTLED_AFTER = 5.5
+"""Seconds after which the first beat and the first audit are over, and with them all that belongs to the start."""
 _WATCHED_FOR = 12
 """Seconds: one whole round of the waits at many queues, which are the longest of what an idle worker does."""
 
 
 async def measure(settings: Settings) -> Measures:
     """Let a worker be idle and return what it sent, in scripts not counted, and how busy its process was."""
-    seconds, queues = settings["jobs"], [f"queue-{number}" for number in range(settings["queues"])]
+    seconds, queues = settings["seconds"], [f"queue-{number}" for number in range(settings["queues"])]
     app = Sidelong(settings["url"])
 
     @app.job(name=JOB)
@@ -52,11 +52,17 @@ WORKLOAD = Workload(
     name="idle",
     about="an idle worker: the commands it sends and the CPU it uses",
     cases=tuple(
-        Case(f"{queues} queue{'s' if queues > 1 else ''}", {"slots": 10, "queues": queues}, _WATCHED_FOR)
+        Case(
+            f"{queues} queue{'s' if queues > 1 else ''}",
+            {"slots": 10, "queues": queues},
+            _WATCHED_FOR,
+            to="1 queue" if queues > 1 else "",
+        )
         for queues in (1, 10, 50)
     ),
     measure="commands/s",
     module="benchmarks.idle",
+    counts="seconds",
     quick=3,
 )
 

@@ -3,20 +3,19 @@
 The standard error of a measuring process is a pipe that the program which started it reads.
 """
 
-import asyncio
 import os
 
 from benchmarks import drain
-from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, tell
+from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong.cli.logs import configure_logging
 
 
-def measure(settings: Settings, *, is_on: bool = True) -> Measures:
+async def measure(settings: Settings, *, is_on: bool = True) -> Measures:
     """Drain the queues with a log, and return the pace."""
     if settings["to"] != "pipe":
         os.dup2(os.open(settings["to"], os.O_WRONLY), 2)
     configure_logging(False, settings["format"])
-    return asyncio.run(drain.measure({**settings, "app": {"job_logging": is_on}}))
+    return await drain.measure({**settings, "app": {"job_logging": is_on}})
 
 
 def _case(log_format: str, to: str) -> Case:
@@ -37,4 +36,5 @@ WORKLOAD = Workload(
 
 
 if __name__ == "__main__":
-    tell(measure(read_settings()))
+    settings = read_settings()
+    run(measure(settings), settings)

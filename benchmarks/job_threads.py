@@ -1,7 +1,5 @@
 """Threads: how fast a worker empties a queue of `def` jobs, which it runs in threads. The clock runs as in `drain`."""
 
-import time
-
 import redis
 
 from benchmarks.calls import Calls
@@ -17,14 +15,12 @@ def load(client: redis.Redis, settings: Settings) -> None:
 
 async def measure(settings: Settings) -> Measures:
     """Run all jobs and return the pace."""
-    calls, wait = Calls(settings["jobs"]), settings["wait"]
+    calls = Calls(settings["jobs"])
     app = Sidelong(settings["url"])
 
     @app.job(name=JOB)
     def noop(number: int) -> None:
         calls.note()
-        if wait:
-            time.sleep(wait)
 
     async with app, app.worker(concurrency=settings["slots"]):
         await calls.wait()
@@ -35,11 +31,12 @@ WORKLOAD = Workload(
     name="threads",
     about="a worker empties a queue of `def` jobs that do nothing",
     cases=(
-        Case("10 slots", {"slots": 10, "wait": 0}, 20_000, peer_jobs=4_000),
-        Case("50 slots", {"slots": 50, "wait": 0}, 20_000, peer_jobs=4_000),
+        Case("10 slots", {"slots": 10}, 20_000, peer_jobs=4_000),
+        Case("50 slots", {"slots": 50}, 20_000, peer_jobs=4_000),
     ),
     measure="jobs/s",
     module="benchmarks.job_threads",
+    has_floor=True,
     quick=1_000,
     load=load,
 )

@@ -12,6 +12,7 @@ import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
 
+from benchmarks.contestants import REDIS_PY
 from benchmarks.payloads import JOB
 from benchmarks.producing import jobs_of, percentiles, produce
 from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
@@ -103,6 +104,7 @@ WORKLOAD = Workload(
     ),
     measure="p50 µs",
     module="benchmarks.latency",
+    beside={REDIS_PY: "benchmarks.redis_py"},
     has_floor=True,
     has_uvloop=True,
     quick=50,
@@ -112,4 +114,4 @@ WORKLOAD = Workload(
 if __name__ == "__main__":
     settings = read_settings()
     parts = {_PRODUCER: enqueue_jobs, _LOADER: enqueue_load}
-    run(parts.get(sys.argv[1], measure)(settings), settings)
+    run(parts.get(sys.argv[1], measure)(settings), settings, is_worker=sys.argv[1] not in parts)

@@ -1,4 +1,4 @@
-"""Memory: what a worker holds after a tenth, half and all of a million jobs."""
+"""Memory: what a worker holds before its first job, and after a tenth, half and all of a million jobs."""
 
 import asyncio
 
@@ -19,14 +19,17 @@ async def measure(settings: Settings) -> Measures:
     """Empty the queue and return what this process, which is the worker, had in memory on the way."""
     jobs = settings["jobs"]
     called = 0
+    before = 0.0
     looks = {jobs // 10: 0.0, jobs // 2: 0.0, jobs: 0.0}
     all_called = asyncio.Event()
     app = Sidelong(settings["url"])
 
     @app.job(name=JOB)
     async def noop(number: int) -> None:
-        nonlocal called
+        nonlocal called, before
         called += 1
+        if called == 1:
+            before = resident_mb()
         if called in looks:
             looks[called] = resident_mb()
             if called == jobs:
@@ -37,10 +40,12 @@ async def measure(settings: Settings) -> Measures:
     await app.close()
     first, middle, last = looks.values()
     return {
+        "MB before": before,
         "MB after 10 %": first,
         "MB after 50 %": middle,
         "MB after 100 %": last,
         "% growth": (last / first - 1) * 100,
+        "times that before": last / before,
     }
 
 

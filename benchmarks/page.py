@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import charts
-from benchmarks.__main__ import WORKLOADS
 from benchmarks.charts import ranked
-from benchmarks.contestants import CHECKOUT, FIRST
-from benchmarks.report import LIBRARIES, called, read, rounded
+from benchmarks.contestants import CHECKOUT, FIRST, UVLOOP
+from benchmarks.report import LIBRARIES, called, ratio_of_cases, ratios_to, read, reference, rounded
 from benchmarks.rounds import Result
 from benchmarks.targets import TARGETS, Results, Target, reach_all
+from benchmarks.workloads import WORKLOADS
 
 BEGIN, END = "<!-- by hand: begin -->", "<!-- by hand: end -->"
 _BY_HAND = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-_COUNTED = {"idle": "seconds"}
-"""What the number of jobs counts in workloads that have none."""
+_PATH = re.compile(r"(?:file://|(?<![\w./]))/(?:[^\s/:'\"]+/)*(?=[^\s/])")
+"""All but the last part of an absolute path."""
 _SPELLED = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -115,18 +115,26 @@ def _how(documents: Sequence[Mapping[str, Any]], results: Results) -> str:
     }
     told = [document.get("versions", {}) for document in documents]
     for name in dict.fromkeys(name for each in told for name in each):
-        label = name if name == "uvloop" else called(name)
+        label = name if name == UVLOOP else called(name)
         versions[label] = _each(each[name] for each in told if name in each)
     return _wrapped(
         "Measured by the program in `benchmarks/`, against a `redis-server` of its own that keeps nothing on disk. "
         "Each contestant runs in a process of its own, in turn with the others; "
         f"the figures are medians of {counted} {'round' if counted == 'one' else 'rounds'}. {shortened}"
         "A ratio is Sidelong's figure divided by that of the contestant in the same round: the median, then the least "
-        "and the most. The spread is the distance between the least and the most figure of a contestant, in per cent "
-        "of its median. The floor is the same work with a bare client and no library. Only ratios travel to other "
-        f"machines. This one has {cores} cores, which Redis shares, and runs {_each(m['system'] for m in machines)}. "
+        "and the most; the floor on uvloop divides that of Sidelong on uvloop. The spread is the distance between the "
+        "least and the most figure of a contestant, in per cent of its median. The floor is the same work with a bare "
+        "client and no library. Only ratios travel to other machines. "
+        f"This one has {cores} cores, which Redis shares, and runs {_each(m['system'] for m in machines)}; "
+        f"its load average was {_extent([m['load'] for m in machines])} before. "
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}."
     )
+
+
+def _extent(figures: Sequence[float]) -> str:
+    """Return a figure, or between which two the figures are."""
+    least, most = rounded(min(figures)), rounded(max(figures))
+    return least if least == most else f"{least} to {most}"
 
 
 def _has_short(results: Results) -> bool:
@@ -189,13 +197,13 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right_from: int |
 def _workload(name: str, cases: Sequence[Result], picture: str | None) -> list[str]:
     """Return the section of one workload."""
     about = WORKLOADS[name].about if name in WORKLOADS else ""
-    peers = " --peers" if any(LIBRARIES & set(case.jobs) for case in cases) else ""
+    peers = " --peers" if any(_peers(case) & set(case.jobs) for case in cases) else ""
     parts = [f"## {name.replace('-', ' ').capitalize()}"]
     command = f"`python -m benchmarks {name}{peers}`"
     parts.append(f"{about[0].upper()}{about[1:]}: {command}." if about else f"{command}.")
     measured = [case for case in cases if case.runs]
     if all(list(case.runs) == [FIRST] for case in measured):
-        parts += ["\n".join(_alone(measured))] if measured else []
+        parts += _alone(measured) if measured else []
     else:
         for case in measured:
             parts += [f"**{case.case}** ({_job_counts(case)})", "\n".join(_case(case))]
@@ -209,8 +217,8 @@ def _job_counts(case: Result) -> str:
     ours = _range([case.jobs[name] for name in case.runs if name not in LIBRARIES])
     theirs = _range([case.jobs[name] for name in case.runs if name in LIBRARIES])
     if not ours or not theirs or ours == theirs:
-        return f"{ours or theirs} jobs"
-    return f"{ours} jobs; other libraries {theirs}"
+        return f"{ours or theirs} {case.counts}"
+    return f"{ours} {case.counts}; other libraries {theirs}"
 
 
 def _range(counts: Sequence[int]) -> str:
@@ -228,13 +236,24 @@ def _case(case: Result) -> list[str]:
 
 
 def _alone(cases: Sequence[Result]) -> list[str]:
-    """Return the table of a workload that Sidelong does alone: a row for each case."""
+    """Return the table of a workload that Sidelong does alone, a row for each case, and what its ratios are to."""
     measures = list(dict.fromkeys(measure for case in cases for measure in case.runs[FIRST][0]))
-    unit = _COUNTED.get(cases[0].workload, "jobs")
+    references = {case.case: reference(case, cases) for case in cases}
     rows = [
-        [case.case, f"{case.jobs[FIRST]:,}", *_figures(case, FIRST, measures), _spread(case, FIRST)] for case in cases
+        [
+            case.case,
+            f"{case.jobs[FIRST]:,}",
+            *_figures(case, FIRST, measures),
+            _spread(case, FIRST),
+            rounded(ratio_of_cases(case, to)) if (to := references[case.case]) else "",
+        ]
+        for case in cases
     ]
-    return _table(["", unit, *measures, "spread"], rows, right_from=1)
+    named = list(dict.fromkeys(to.case for to in references.values() if to))
+    head = ["", cases[0].counts, *measures, "spread", "ratio"]
+    if not named:
+        return ["\n".join(_table(head[:-1], [row[:-1] for row in rows], right_from=1))]
+    return [f"The ratio is to {' or '.join(named)}.", "\n".join(_table(head, rows, right_from=1))]
 
 
 def _figures(case: Result, name: str, measures: Sequence[str]) -> list[str]:
@@ -249,9 +268,8 @@ def _spread(case: Result, name: str) -> str:
 
 
 def _ratio(case: Result, name: str) -> str:
-    if name == FIRST or FIRST not in case.runs or not all(run[case.measure] for run in case.runs[name]):
+    if not (ratios := ratios_to(case, name)):
         return ""
-    ratios = case.ratios(FIRST, name)
     spread = f" ({rounded(min(ratios))} to {rounded(max(ratios))})" if len(ratios) > 1 else ""
     return rounded(statistics.median(ratios)) + spread
 
@@ -268,15 +286,22 @@ def _left_out(cases: Sequence[Result]) -> list[str]:
     for (name, reason), names in where.items():
         place = "" if len(names) == len(cases) else f" ({'; '.join(names)})"
         # A reason may be the last line of what a program said, which names files of this machine.
-        lines.append(f"- {called(name)}{place} {reason.replace(f'{CHECKOUT}/', '').rstrip('.')}.")
+        told = _PATH.sub("", reason.replace(f"{CHECKOUT}/", "")).rstrip(".")
+        lines.append(f"- {called(name)}{place} {told}.")
     return ["\n".join(lines)] if lines else []
+
+
+def _peers(case: Result) -> frozenset[str]:
+    """Return the other libraries, without one that takes part in this workload whether they do or not."""
+    known = WORKLOADS.get(case.workload)
+    return LIBRARIES - set(known.beside) if known else LIBRARIES
 
 
 def _draw(results: Results, docs: Path) -> dict[str, str]:
     """Draw each workload that other libraries take part in, and return where the pictures are."""
     pictures = {}
     for name in _in_order(results):
-        cases = [each for (workload, _), each in results.items() if workload == name and LIBRARIES & set(each.runs)]
+        cases = [each for (workload, _), each in results.items() if workload == name and _peers(each) & set(each.runs)]
         if cases:
             pictures[name] = f"images/benchmarks/{name}.svg"
             charts.draw(cases, docs / pictures[name])

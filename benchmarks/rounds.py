@@ -5,6 +5,7 @@ import os
 import signal
 import statistics
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from benchmarks.contestants import CHECKOUT, Contestant
 from benchmarks.workload import DECLINED, Case, Measures, Workload
 
 _ENDS_WITHIN = 300
+_LOOKED_AT_EVERY = 1.0
 
 
 @dataclass
@@ -24,10 +26,12 @@ class Result:
         workload: name of the workload.
         case: name of the case.
         measure: the measure that ratios compare.
-        jobs: contestant to how many jobs each of its runs had.
+        jobs: contestant to how many jobs each of its runs had, or of what is counted.
         runs: contestant to its measures, one entry per round.
         failures: contestant to why it could not be measured.
         declined: contestant to why it does not do such a thing at all.
+        counts: what there is a number of in each run.
+        to: the case by whose figure this one's is divided, where nobody else takes part.
     """
 
     workload: str
@@ -37,6 +41,8 @@ class Result:
     runs: dict[str, list[Measures]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     declined: dict[str, str] = field(default_factory=dict)
+    counts: str = "jobs"
+    to: str = ""
 
     def medians(self, contestant: str) -> dict[str, float]:
         """Return the median of each measure over the rounds."""
@@ -70,7 +76,7 @@ def play(
         most: the most jobs of one run, if there is a limit.
         rounds: how often each runs.
     """
-    result = Result(workload.name, case.name, workload.measure)
+    result = Result(workload.name, case.name, workload.measure, counts=workload.counts, to=case.to)
     for rival in rivals:
         if rival.missing:
             result.failures[rival.name] = rival.missing
@@ -78,9 +84,10 @@ def play(
         for rival in rivals:
             if rival.name in result.failures or rival.name in result.declined:
                 continue
-            jobs = result.jobs[rival.name] = rival.jobs(workload, case, most)
+            count = result.jobs[rival.name] = rival.jobs(workload, case, most)
+            settings = {**case.settings, **rival.settings, "url": url, workload.counts: count}
             try:
-                measures = _run(workload, rival, {**case.settings, **rival.settings, "url": url, "jobs": jobs})
+                measures = _run(workload, rival, settings)
             except FailedError as error:
                 result.failures[rival.name] = str(error)
                 result.runs.pop(rival.name, None)
@@ -107,9 +114,7 @@ def _run(workload: Workload, rival: Contestant, settings: dict[str, object]) -> 
         start_new_session=True,
     )
     try:
-        said, complained = process.communicate(timeout=_ENDS_WITHIN)
-    except subprocess.TimeoutExpired:
-        raise FailedError(f"did not end within {_ENDS_WITHIN} s") from None
+        said, complained = _read_to_the_end(process)
     finally:
         _end_all_of(process)
     if process.returncode == DECLINED:
@@ -118,6 +123,19 @@ def _run(workload: Workload, rival: Contestant, settings: dict[str, object]) -> 
         raise FailedError(_last_line(complained))
     measures: Measures = json.loads(said.splitlines()[-1])
     return measures
+
+
+def _read_to_the_end(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    latest = time.monotonic() + _ENDS_WITHIN
+    while True:
+        try:
+            return process.communicate(timeout=_LOOKED_AT_EVERY)
+        except subprocess.TimeoutExpired:
+            if process.poll() is not None:
+                # It has left somebody behind who holds its pipes.
+                _end_all_of(process)
+            elif time.monotonic() > latest:
+                raise FailedError(f"did not end within {_ENDS_WITHIN} s") from None
 
 
 def _end_all_of(process: "subprocess.Popen[str]") -> None:

@@ -18,7 +18,7 @@ from sidelong import Sidelong
 
 _NOTED_US = 50
 _NOTES = 100_000
-_WORDS_OF_A_MOVE = 5
+_WORDS_OF_A_MOVE = 6
 _LEFT_OUT = re.compile(rb"\.\.\. \((\d+) more arguments\)")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import redis
 
+from benchmarks.peers import RUBY
 from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong import Sidelong
 
@@ -40,7 +41,7 @@ WORKLOAD = Workload(
     cases=(Case(f"{JOB} with two arguments", {}, 10_000),),
     measure="bytes/job",
     module="benchmarks.stored",
-    beside={"ruby": "benchmarks.stored_ruby"},
+    beside={RUBY.name: "benchmarks.stored_ruby"},
     quick=1_000,
 )
 

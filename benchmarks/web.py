@@ -1,12 +1,13 @@
 """Web: requests to a Starlette application whose endpoint enqueues a job, from 50 keep-alive connections.
 
-Beside it the same application with redis-py in place of Sidelong (the floor), and with nothing: what the web server
+Beside it the same application with redis-py in place of Sidelong, and with nothing: what the web server
 costs by itself.
 """
 
 from typing import Any
 
 from benchmarks import web_load
+from benchmarks.contestants import REDIS_PY
 from benchmarks.payloads import JOB
 from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
 from sidelong import Sidelong
@@ -34,8 +35,7 @@ WORKLOAD = Workload(
     cases=(Case("50 connections", {"connections": 50}, 10_000),),
     measure="requests/s",
     module="benchmarks.web",
-    has_floor=True,
-    beside={"no enqueue": "benchmarks.web_no_enqueue"},
+    beside={REDIS_PY: "benchmarks.redis_py", "no enqueue": "benchmarks.web_no_enqueue"},
     quick=500,
 )
 

@@ -11,10 +11,10 @@ import socket
 import statistics
 import sys
 import time
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.workload import Measures, Settings
 
@@ -112,8 +112,8 @@ class _Connection(asyncio.Protocol):
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not asserted: those of uvloop are none of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
 
     def request(self) -> None:
         """Send a request, if any is left."""
@@ -140,16 +140,18 @@ class _Connection(asyncio.Protocol):
 @asynccontextmanager
 async def _running(factory: str, url: str) -> AsyncIterator[int]:
     """Run an application for as long as the block lasts; gives its port."""
-    with socket.create_server((_HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "uvicorn", "--factory", factory, "--host", _HOST, "--port", str(port)),
-        env={**os.environ, _REDIS: url},
-        stdout=DEVNULL,
-        stderr=DEVNULL,
-    )
+    # It is given the socket: a port that is only looked for may be somebody else's by the time it listens.
+    with socket.create_server((_HOST, 0)) as listening:
+        port: int = listening.getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "uvicorn", "--factory", factory, "--fd", str(listening.fileno())),
+            env={**os.environ, _REDIS: url},
+            pass_fds=[listening.fileno()],
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+        )
     try:
-        await _await_answer(port, process)
+        await _await_answer(port)
         yield port
     finally:
         if process.returncode is None:
@@ -157,14 +159,13 @@ async def _running(factory: str, url: str) -> AsyncIterator[int]:
         await process.wait()
 
 
-async def _await_answer(port: int, process: Process) -> None:
-    latest = time.monotonic() + _STARTS_WITHIN
-    while time.monotonic() < latest and process.returncode is None:
-        try:
-            _, writer = await asyncio.open_connection(_HOST, port)
-        except OSError:
-            await asyncio.sleep(0.02)
-        else:
+async def _await_answer(port: int) -> None:
+    """Send a request, which is answered once the application has started, or when nobody holds the socket any more."""
+    try:
+        async with asyncio.timeout(_STARTS_WITHIN):
+            reader, writer = await asyncio.open_connection(_HOST, port)
+            writer.write(_REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
             writer.close()
-            return
-    raise RuntimeError("uvicorn does not answer: are starlette and uvicorn installed?")
+    except (OSError, EOFError) as error:
+        raise RuntimeError("uvicorn does not answer: are starlette and uvicorn installed?") from error

@@ -9,12 +9,13 @@ import json
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from typing import Any
 
 import redis
 
 from benchmarks.payloads import JOB, fill_by_the_million
-from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run
+from benchmarks.workload import Case, Measures, Settings, Workload, read_settings, run, spare_the_collector
 from sidelong import Sidelong
 
 _HELD_BACK = "benchmark:held-back"
@@ -31,15 +32,19 @@ async def measure(settings: Settings) -> Measures:
     """Start the workers, let them run all jobs, and return their pace and how busy everyone was."""
     jobs = settings["jobs"]
     workers = [await _start(settings) for _ in range(settings["workers"])]
-    with redis.Redis.from_url(settings["url"]) as client:
-        for worker in workers:
-            await _until_ready(worker)
-        redis_began = _redis_cpu(client)
-        client.rename(_HELD_BACK, "queue:default")
-        while int(client.get("stat:processed") or 0) < jobs:
-            await asyncio.sleep(_LOOK_EVERY)
-        redis_cpu = _redis_cpu(client) - redis_began
-    ends = [await _end(worker) for worker in workers]
+    try:
+        with redis.Redis.from_url(settings["url"]) as client:
+            for worker in workers:
+                await _until_ready(worker)
+            redis_began = _redis_cpu(client)
+            client.rename(_HELD_BACK, "queue:default")
+            while int(client.get("stat:processed") or 0) < jobs:
+                _check(workers)
+                await asyncio.sleep(_LOOK_EVERY)
+            redis_cpu = _redis_cpu(client) - redis_began
+        ends = [await _end(worker) for worker in workers]
+    finally:
+        await _leave_none(workers)
     moments = sorted(moment for end in ends for moment in end["moments"])
     warm_up = jobs // 10
     pace = (jobs - warm_up) / (moments[-1] - moments[warm_up - 1])
@@ -61,6 +66,21 @@ async def _until_ready(worker: Process) -> None:
     assert worker.stdout is not None
     if await worker.stdout.readline() != _READY:
         raise RuntimeError("a worker did not start")
+
+
+def _check(workers: Sequence[Process]) -> None:
+    """Raise if one has ended: what it held would wait for another one, or for ever."""
+    for worker in workers:
+        if worker.returncode is not None:
+            raise RuntimeError(f"a worker ended with status {worker.returncode}")
+
+
+async def _leave_none(workers: Sequence[Process]) -> None:
+    """Kill those that still run: they hold the pipes that the program which started this process reads to the end."""
+    for worker in workers:
+        if worker.returncode is None:
+            worker.kill()
+            await worker.wait()
 
 
 async def _end(worker: Process) -> dict[str, Any]:
@@ -111,6 +131,7 @@ def _cases(words: str, wait: float, jobs: int, most: int) -> tuple[Case, ...]:
             f"{words}, {workers} worker{'s' if workers > 1 else ''}",
             {"workers": workers, "slots": 100, "wait": wait},
             min(jobs * workers, most),
+            to=f"{words}, 1 worker" if workers > 1 else "",
         )
         for workers in (1, 2, 4)
     )
@@ -130,6 +151,7 @@ WORKLOAD = Workload(
 if __name__ == "__main__":
     settings = read_settings()
     if sys.argv[1] == "work":
+        spare_the_collector()
         asyncio.run(work(settings))
     else:
-        run(measure(settings), settings)
+        run(measure(settings), settings, is_worker=False)

@@ -29,14 +29,16 @@ class Case:
     Attributes:
         name: what the table shows.
         settings: what the measuring processes are given.
-        jobs: how many jobs one run has.
+        jobs: how many jobs one run has, or of what the workload counts.
         peer_jobs: how many of them other libraries get, which are slower; 0 if they are not measured.
+        to: name of the case by whose figure this one's is divided, where nobody else takes part.
     """
 
     name: str
     settings: Settings
     jobs: int
     peer_jobs: int = 0
+    to: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Workload:
         has_floor: whether `benchmarks.floor` does it without a library.
         has_uvloop: whether Sidelong is measured on uvloop as well.
         beside: other contestants and the modules that measure them.
+        counts: what a run has a number of, which is also what its setting is called.
         load: fills Redis before each run; other libraries do it themselves.
     """
 
@@ -65,6 +68,7 @@ class Workload:
     has_floor: bool = False
     has_uvloop: bool = False
     beside: Mapping[str, str] = field(default_factory=dict)
+    counts: str = "jobs"
     load: Callable[[redis.Redis, Settings], None] = _load_nothing
 
 
@@ -77,20 +81,28 @@ def read_settings() -> dict[str, Any]:
 def run(measuring: Coroutine[Any, Any, Measures], settings: Settings, *, is_worker: bool = True) -> None:
     """Measure on the event loop that is asked for, and tell the program that started this process.
 
-    Where there is a worker, the garbage collector is set as `sidelong run` sets it, for the floor as well. A program
-    that only enqueues has Python's defaults.
+    Args:
+        measuring: measures.
+        settings: tell the event loop.
+        is_worker: whether a worker runs in this process, or what stands for one: the garbage collector is set for it.
+            A program that only enqueues has Python's defaults.
     """
     if is_worker:
-        with suppress(ImportError):  # another checkout may be older
-            from sidelong.cli.garbage import spare_the_collector
-
-            spare_the_collector()
+        spare_the_collector()
     if settings.get("loop") == "uvloop":
         import uvloop
 
         tell(uvloop.run(measuring))
     else:
         tell(asyncio.run(measuring))
+
+
+def spare_the_collector() -> None:
+    """Set the garbage collector of this process, which is a worker, as `sidelong run` sets it."""
+    with suppress(ImportError):  # another checkout may be older
+        from sidelong.cli import garbage
+
+        garbage.spare_the_collector()
 
 
 def tell(measures: Measures) -> None:

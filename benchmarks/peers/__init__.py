@@ -26,19 +26,21 @@ class Peer:
         name: of its directory here.
         share: which part of the jobs it gets, so that slow ones end as well.
         package: what its index calls it, if not by its name.
+        is_async: whether its jobs run on an event loop.
     """
 
     name: str
     share: float = 1.0
     package: str = ""
+    is_async: bool = False
 
 
 PEERS = (
-    Peer("arq"),
-    Peer("saq"),
-    Peer("taskiq"),
-    Peer("streaq"),
-    Peer("docket", package="pydocket"),
+    Peer("arq", is_async=True),
+    Peer("saq", is_async=True),
+    Peer("taskiq", is_async=True),
+    Peer("streaq", is_async=True),
+    Peer("docket", package="pydocket", is_async=True),
     Peer("dramatiq"),
     Peer("celery", share=0.3),
     Peer("rq", share=0.1),

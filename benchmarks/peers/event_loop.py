@@ -1,6 +1,6 @@
 """The workloads of a library whose worker runs on an event loop: in this process, filled by its own client.
 
-    common.main(event_loop.workloads(Arq()), run=asyncio.run)
+    program.main(event_loop.workloads(Arq()), run=asyncio.run)
 
 The library's own part is a `Peer`: how to enqueue, and how to run a worker.
 """
@@ -9,12 +9,17 @@ import asyncio
 import functools
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-import common
-from common import Calls, Measures, Settings
+import enqueuing
+import measures
+import producing
+import program
+import scheduling
+from counting import Calls
+from program import Measures, Settings
 
 Job = Callable[[float], Any]
 """What a job does with its one argument: a function or a coroutine function."""
@@ -66,7 +71,7 @@ class Peer(Protocol):
 
 
 def workloads(peer: Peer) -> dict[str, Callable[[Settings], Any]]:
-    """Return everything that the library does, for `common.main`."""
+    """Return everything that the library does, for `program.main`."""
     each = {
         "drain": drain,
         "io": io,
@@ -82,7 +87,7 @@ def workloads(peer: Peer) -> dict[str, Callable[[Settings], Any]]:
 
 async def drain(peer: Peer, settings: Settings) -> Measures:
     """Empty a queue of jobs that do nothing."""
-    common.only_queue(settings["queues"])
+    program.only_queue(settings["queues"])
 
     def kind(calls: Calls) -> Job:
         async def job(value: float) -> None:
@@ -90,7 +95,7 @@ async def drain(peer: Peer, settings: Settings) -> Measures:
 
         return job
 
-    return common.pace(await _drain(peer, settings, kind))
+    return measures.pace(await _drain(peer, settings, kind))
 
 
 async def io(peer: Peer, settings: Settings) -> Measures:
@@ -104,7 +109,7 @@ async def io(peer: Peer, settings: Settings) -> Measures:
 
         return job
 
-    return common.share_of_ideal(await _drain(peer, settings, kind), settings)
+    return measures.share_of_ideal(await _drain(peer, settings, kind), settings)
 
 
 async def failing(peer: Peer, settings: Settings) -> Measures:
@@ -117,84 +122,92 @@ async def failing(peer: Peer, settings: Settings) -> Measures:
 
         return job
 
-    return common.plain_pace(await _drain(peer, settings, kind))
+    return measures.plain_pace(await _drain(peer, settings, kind))
 
 
 async def threads(peer: Peer, settings: Settings) -> Measures:
     """Empty a queue of jobs that are plain functions."""
     if not peer.has_threads:
-        common.decline("its jobs are coroutine functions only")
-    wait = settings["wait"]
+        program.decline("its jobs are coroutine functions only")
 
     def kind(calls: Calls) -> Job:
         def job(value: float) -> None:
             calls.note()
-            if wait:
-                time.sleep(wait)
 
         return job
 
-    return common.plain_pace(await _drain(peer, settings, kind))
+    return measures.plain_pace(await _drain(peer, settings, kind))
 
 
 async def enqueue(peer: Peer, settings: Settings) -> Measures:
     """Enqueue jobs."""
-    common.decline_ways(settings, has_loop=True, has_many=peer.has_many)
+    enqueuing.decline_ways(settings, has_loop=True, has_many=peer.has_many)
     async with peer.client(settings["url"]) as client:
         many = client.enqueue_many if peer.has_many else None
-        return await common.enqueue_pace(settings, client.enqueue, many)
+        return await enqueuing.pace(settings, client.enqueue, many)
 
 
 async def latency(peer: Peer, settings: Settings) -> Measures:
     """Run an idle worker and let another process enqueue."""
-    common.only_queue(settings["queues"])
-    common.decline_load(settings)
-    calls, all_called = _counted(common.latency_jobs(settings), common.LATENCY_WARM_UP)
+    program.only_queue(settings["queues"])
+    producing.decline_load(settings)
+    counted = _Counting(producing.jobs_of(settings), producing.WARM_UP)
 
     async def job(value: float) -> None:
-        calls.note(value)
+        counted.calls.note(value)
 
-    producer = common.start_producer(settings)
-    await _work_until(all_called, peer.work(settings, job))
+    async with peer.client(settings["url"]) as client:
+        await client.enqueue(0.0)
+    worker = asyncio.create_task(peer.work(settings, job))
+    await _await_beside(worker, counted.has_begun)
+    producer = producing.start_producer(settings)
+    await _await_beside(worker, counted.has_ended)
     producer.wait()
-    return common.delays(calls)
+    return measures.delays(counted.calls)
 
 
 async def produce(peer: Peer, settings: Settings) -> None:
     """Be the other process."""
     async with peer.client(settings["url"]) as client:
-        await common.produce(settings, client.enqueue)
+        await producing.produce(settings, client.enqueue)
 
 
 async def schedule(peer: Peer, settings: Settings) -> Measures:
     """Store jobs that are all due at one instant, and run an idle worker until then."""
-    due = time.time() + common.SCHEDULED_IN
+    due = time.time() + scheduling.SCHEDULED_IN
     if peer.due_in_whole_seconds:
         due = float(math.ceil(due))
-    calls, all_called = _counted(settings["jobs"], 0)
+    counted = _Counting(settings["jobs"], 0)
 
     async def job(value: float) -> None:
-        calls.note()
+        counted.calls.note()
 
     await _store(peer, settings, lambda client, value: client.enqueue_at(value, due))
     if due - time.time() < _IDLE_BEFORE:
         raise RuntimeError("the jobs were not stored in time")
-    await _work_until(all_called, peer.work(settings, job))
-    return common.lateness(calls, due)
+    await _await_beside(asyncio.create_task(peer.work(settings, job)), counted.has_ended)
+    return measures.lateness(counted.calls, due)
 
 
-def _counted(jobs: int, warm_up: int) -> tuple[Calls, asyncio.Event]:
-    """Return a counter and the event that its last call sets, from whichever thread."""
-    all_called = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    return Calls(jobs, warm_up, lambda: loop.call_soon_threadsafe(all_called.set)), all_called
+class _Counting:
+    """A counter and the events that its first and its last call set, from whichever thread."""
+
+    def __init__(self, jobs: int, warm_up: int) -> None:
+        loop = asyncio.get_running_loop()
+        self.has_begun, self.has_ended = asyncio.Event(), asyncio.Event()
+        self.calls = Calls(
+            jobs,
+            warm_up,
+            on_first=lambda: loop.call_soon_threadsafe(self.has_begun.set),
+            on_last=lambda: loop.call_soon_threadsafe(self.has_ended.set),
+        )
 
 
 async def _drain(peer: Peer, settings: Settings, kind: Callable[[Calls], Job]) -> Calls:
-    calls, all_called = _counted(settings["jobs"], settings["jobs"] // 10)
+    counted = _Counting(settings["jobs"], settings["jobs"] // 10)
     await _store(peer, settings, lambda client, value: client.enqueue(value))
-    await _work_until(all_called, peer.work(settings, kind(calls)))
-    return calls
+    await _await_beside(asyncio.create_task(peer.work(settings, kind(counted.calls))), counted.has_ended)
+    return counted.calls
 
 
 async def _store(peer: Peer, settings: Settings, one: Callable[[Client, int], Awaitable[object]]) -> None:
@@ -208,10 +221,9 @@ async def _store(peer: Peer, settings: Settings, one: Callable[[Client, int], Aw
         await asyncio.gather(*(store_some(client) for _ in range(_FILLING)))
 
 
-async def _work_until(all_called: asyncio.Event, working: Coroutine[Any, Any, None]) -> None:
-    """Let a worker run, which raises here if it ends; nothing stops it, as this process ends soon."""
-    worker = asyncio.create_task(working)
-    waiting = asyncio.create_task(all_called.wait())
+async def _await_beside(worker: "asyncio.Task[None]", event: asyncio.Event) -> None:
+    """Wait while a worker runs, which raises here if it ends; nothing stops it, as this process ends soon."""
+    waiting = asyncio.create_task(event.wait())
     await asyncio.wait({worker, waiting}, return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
         worker.result()

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from sidelong.app import Sidelong
+from sidelong.client.cancelling import CancelOutcome, CancelResult
 from sidelong.client.job import Job
 from sidelong.client.job_class import JobClass
 from sidelong.client.job_ref import JobRef
@@ -41,6 +42,8 @@ else:
 __all__ = [
     "ArgumentError",
     "CallNext",
+    "CancelOutcome",
+    "CancelResult",
     "Capsule",
     "Config",
     "ConfigurationError",

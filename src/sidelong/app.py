@@ -7,21 +7,25 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack, overload
 
+from sidelong.client.cancelling import Canceller, CancelResult
 from sidelong.client.client import Client
 from sidelong.client.job import Job, P, check_function
 from sidelong.client.job_class import JobClass, attach, check_class, inherited_layers, job_of
+from sidelong.client.job_names import checked_aliases, checked_name
 from sidelong.client.job_ref import JobRef
 from sidelong.client.registry import Registry, wire_name
 from sidelong.client.sync import SyncApp, SyncClient
 from sidelong.client.validation import Enqueueable
 from sidelong.core.config import DEFAULT_REDIS_URL, Settings
 from sidelong.core.counted import counted
+from sidelong.core.gauges import Gauges, Measure
+from sidelong.core.job_figures import JobFigures
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.logs.repeats import limit_repeats
 from sidelong.core.middleware import Chain
 from sidelong.core.options import JobOptions, RetriesExhaustedHook, RetryInHook
 from sidelong.core.setting_checks import did_you_mean
-from sidelong.errors import ConfigurationError, JobDefinitionError
+from sidelong.errors import ConfigurationError
 from sidelong.settings import CODE, from_outside, resolve
 from sidelong.store.store import Store
 
@@ -70,6 +74,9 @@ class Sidelong:
         client_middleware: runs around every push; as a decorator it adds a middleware.
         server_middleware: runs around every execution; as a decorator it adds a middleware.
         services: what features run beside the jobs of a worker.
+        gauges: measures of the user's own, for monitors.
+        executions: what workers in this process have executed since it began, by job name; a heartbeat late, and
+            empty where `metrics` is off.
 
     Raises:
         ConfigurationError: the address or a setting cannot work, or two capsules would serve one queue.
@@ -103,6 +110,8 @@ class Sidelong:
         self.client_middleware = Chain()
         self.server_middleware = Chain()
         self.services: list[Any] = []
+        self.gauges = Gauges()
+        self.executions: dict[str, JobFigures] = {}
         # Refuses an address that cannot be used; connections open when first used.
         try:
             self.store = store or Store(self.config, None if isinstance(redis, str) else redis)
@@ -111,7 +120,7 @@ class Sidelong:
         self.client = Client(
             self.config, self.client_middleware, lambda: self.store.pusher, close=lambda: self.store.close()
         )
-        self.sync = SyncApp(SyncClient(self.client), self.enqueue)
+        self.sync = SyncApp(SyncClient(self.client), enqueue=self.enqueue, cancel=self.cancel)
 
     def use_redis(self, url: str) -> None:
         """Use another Redis than the one given so far, for pushes as well as for workers.
@@ -203,6 +212,26 @@ class Sidelong:
             jid = await self.client.enqueue(job, *job.bind(args), **options)
         return None if jid is None else JobRef(jid)
 
+    async def cancel(self, jid: str | JobRef) -> CancelResult:
+        """Call a job off: one that waits is removed, one that runs is cancelled on whichever process has it.
+
+        A coroutine gets `asyncio.CancelledError`, as at a timeout, and may clean up; it is not tried again whatever it
+        then does. A `def` job cannot be interrupted: `current_context().cancelled` is true for it, and it is not tried
+        again once it ends. No handler of deaths is called. Jobs in the dead set do not wait, and stay.
+
+        Redis: a script and HGETALL, O(number of workers), a few times until the workers have answered; then, unless a
+        worker has the job, ZSCAN of `schedule` and `retry` and LRANGE of all queues in steps of 500, O(number of
+        waiting jobs), twice, for half a second but at least three times while jobs move, and up to twenty times if a
+        worker hands the job on each time. An empty jid is found nowhere, and costs nothing.
+
+        Returns:
+            What became of the job. One that ends, fails or is handed back in the same moment is looked for again.
+
+        Raises:
+            StoreError: Redis cannot be reached or refuses; it is safe to try again.
+        """
+        return await Canceller(self.store, str(jid)).cancel()
+
     def on(self, event: Event) -> Callable[[H], H]:
         """Return a decorator that has a function, plain or async and without parameters, called at `event`.
 
@@ -234,6 +263,20 @@ class Sidelong:
             raise ConfigurationError(f"{feature!r} is no feature: it has no install(app) and cannot be called")
         install(self)
 
+    def gauge(self, name: str, measure: Measure, description: str = "") -> None:
+        """Let monitors read a measure of your own, such as open orders: see `features.prometheus`.
+
+        Args:
+            name: letters, digits and underscores, as Prometheus wants it.
+            measure: a function, plain or async and without parameters, that returns a number; it is called whenever
+                somebody asks. One that fails or takes longer than two seconds is left out, and error handlers are told.
+            description: one sentence.
+
+        Raises:
+            ConfigurationError: the name or the function cannot work.
+        """
+        self.gauges.add(name, measure, description)
+
     def worker(self, **settings: Unpack[Settings]) -> "Worker":
         """Return a worker of this application, not started.
 
@@ -255,6 +298,7 @@ class Sidelong:
             hooks=self.hooks,
             server_chain=self.server_middleware,
             services=tuple(self.services),
+            executions=self.executions,
         )
 
     def lifespan(self, worker: bool | Settings = False, inner: Lifespan | None = None) -> Lifespan:
@@ -311,8 +355,8 @@ class Sidelong:
     ) -> Job[..., Any]:
         check_function(function)
         job = Job(
-            name=_checked_name(name or wire_name(function)),
-            aliases=_checked_aliases(aliases),
+            name=checked_name(name or wire_name(function)),
+            aliases=checked_aliases(aliases),
             function=function,
             options=JobOptions.merge(self.config.default_job_options, options),
             client=self.client,
@@ -326,8 +370,8 @@ class Sidelong:
     ) -> type[Any]:
         check_class(cls)
         job: Job[..., Any] = Job(
-            name=_checked_name(name or wire_name(cls)),
-            aliases=_checked_aliases(aliases),
+            name=checked_name(name or wire_name(cls)),
+            aliases=checked_aliases(aliases),
             function=cls.perform,
             options=JobOptions.merge(self.config.default_job_options, *inherited_layers(cls), options),
             client=self.client,
@@ -344,15 +388,3 @@ def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
         if name not in Settings.__annotations__:
             raise ConfigurationError(f"there is no setting {name!r}{did_you_mean(name, Settings.__annotations__)}")
     return dict(settings)
-
-
-def _checked_name(name: Any) -> str:
-    if not isinstance(name, str) or not name:
-        raise JobDefinitionError(f"a job's name must be a non-empty string, not {name!r}")
-    return name
-
-
-def _checked_aliases(aliases: Any) -> tuple[str, ...]:
-    if isinstance(aliases, str):
-        raise JobDefinitionError(f"aliases must be a list of names, not the string {aliases!r}")
-    return tuple(_checked_name(alias) for alias in aliases)

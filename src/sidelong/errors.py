@@ -10,12 +10,15 @@ SidelongError
 ├── PushError                              a push that did not plainly succeed
 │   ├── NotEnqueued                        nothing was stored: safe to repeat
 │   └── EnqueueUncertain                   it may have been stored
+├── NotSteerableError                      a process that takes no signals
 ├── UnknownJobError         (LookupError)  a wire name that no registered job has
+├── EmptyQueueError         (LookupError)  a test would run a job, and none waits
 ├── JobTimeoutError         (TimeoutError) a job that ran longer than its `timeout`
 └── StoreError                             Redis cannot be used as it is
     ├── Unavailable                        no connection; nothing was sent
     ├── ReplyLost                          sent, and no answer came
-    └── Refused                            Redis answered with an error
+    ├── Refused                            Redis answered with an error
+    └── EndNotReached                      more arrived in a set than could be read
 """
 
 from collections.abc import Sequence
@@ -71,8 +74,16 @@ class EnqueueUncertain(PushError):  # noqa: N818 - reads as what happened
     """The job was sent, but Redis did not answer: it may or may not be stored."""
 
 
+class NotSteerableError(SidelongError):
+    """A process is embedded in another program, which alone may quiet or stop it."""
+
+
 class UnknownJobError(SidelongError, LookupError):
     """No registered job has this wire name or alias."""
+
+
+class EmptyQueueError(SidelongError, LookupError):
+    """A test asked for a job to be run, and none like it waits."""
 
 
 class JobTimeoutError(SidelongError, TimeoutError):
@@ -102,3 +113,7 @@ class Refused(StoreError):  # noqa: N818 - reads as what happened
     def code(self) -> str:
         """The first word of Redis' answer."""
         return str(self).split(" ", 1)[0]
+
+
+class EndNotReached(StoreError):  # noqa: N818 - reads as what happened
+    """So much arrived in a set while it was read that this was given up; what was read until then was there."""

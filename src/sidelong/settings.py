@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidelong.core.config import Config
+from sidelong.core.queue_names import Queues, parse_queues
 from sidelong.core.written_settings import SETTING_TYPES, Written, evaluate, read_tables
 from sidelong.errors import ConfigurationError, SettingSourceError
 
@@ -98,6 +99,11 @@ def log_format(environ: Mapping[str, str] = os.environ) -> str:
     return str(value)
 
 
+def web_credentials(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """Return user and password of the pages, each empty where it is not set."""
+    return environ.get("SIDELONG_WEB_USERNAME", ""), environ.get("SIDELONG_WEB_PASSWORD", "")
+
+
 def prefer(
     *, file: Path | None = None, environment: str | None = None, environ: MutableMapping[str, str] = os.environ
 ) -> None:
@@ -165,6 +171,85 @@ def log_surroundings(environ: Mapping[str, str] = os.environ) -> LogSurroundings
         timestamps=not environ.get("DYNO"),
         wants_debug=environ.get("DEBUG_INVOCATION") == "1",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceManager:
+    """What systemd has told this process.
+
+    Attributes:
+        notify_socket: where it wants to be told of its state (`NOTIFY_SOCKET`); empty for nowhere.
+        watchdog: seconds within which it wants a sign of life (`WATCHDOG_USEC`); None if it does not.
+    """
+
+    notify_socket: str
+    watchdog: float | None
+
+
+def service_manager(environ: Mapping[str, str] = os.environ) -> ServiceManager:
+    """Return what systemd has told this process; what is meant for another, or cannot be read, says nothing."""
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    is_for_us = environ.get("WATCHDOG_PID") in (None, "", str(os.getpid()))
+    watched = is_for_us and re.fullmatch(r"[1-9]\d{0,17}", microseconds, re.ASCII)
+    address = environ.get("NOTIFY_SOCKET", "")
+    return ServiceManager(
+        # Others, such as vsock:, are for virtual machines.
+        notify_socket=address if address.startswith(("/", "@")) else "",
+        watchdog=int(microseconds) / 1_000_000 if watched else None,
+    )
+
+
+def resque_queues(source: str, environ: Mapping[str, str] = os.environ) -> tuple[str, Queues] | None:
+    """Return which of Resque's variables names queues, and these; None if neither does.
+
+    They are for `sidelong run` alone: any program may have a variable of such a name.
+
+    Args:
+        source: where the queues come from otherwise; code and our own variable are stronger.
+        environ: the environment.
+
+    Raises:
+        SettingSourceError: one cannot work.
+    """
+    if source in (CODE, _variable("queues")):
+        return None
+    for variable in ("QUEUES", "QUEUE"):
+        names = [name.strip() for name in environ.get(variable, "").split(",") if name.strip()]
+        if names == ["*"]:
+            # Those of all jobs.
+            return variable, ()
+        if names:
+            return variable, _resque_names(variable, names)
+    return None
+
+
+def refuse_several_processes(environ: Mapping[str, str] = os.environ) -> None:
+    """Refuse what Resque's `COUNT` asks for, if that is more than one process.
+
+    Raises:
+        SettingSourceError: it is.
+    """
+    count = environ.get("COUNT", "").strip()
+    if re.fullmatch(r"0*([2-9]|[1-9]\d+)", count, re.ASCII):
+        raise SettingSourceError(
+            f"COUNT is {count}, but a command is one worker process here: start as many as you need, and unset COUNT"
+        )
+
+
+def _resque_names(variable: str, names: list[str]) -> Queues:
+    for name in names:
+        if "://" in name:
+            # It may hold a password.
+            raise SettingSourceError(f"{variable} must hold names of queues, and holds a URL")
+        if "*" in name or name.startswith("!"):
+            raise SettingSourceError(
+                f"{variable}: {name!r}: patterns are not understood: name the queues, or write * alone for those of"
+                " all jobs"
+            )
+    try:
+        return parse_queues(names)
+    except ConfigurationError as error:
+        raise SettingSourceError(f"{variable}: {error}") from None
 
 
 class _Outside:

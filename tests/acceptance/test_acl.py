@@ -14,6 +14,10 @@ from sidelong import NotEnqueued, Sidelong
 from sidelong.core.config import Config
 from sidelong.errors import StoreError
 from sidelong.store.store import Store
+from sidelong.store.stored_queue import StoredQueue
+from tests.integration.api.test_costs import CALLS, retried
+from tests.integration.api.test_processes import register
+from tests.integration.worker.site import Site
 from tests.support import jobs
 from tests.support.eventually import eventually, eventually_sync
 from tests.support.ledger import Ledger
@@ -24,12 +28,13 @@ from tests.support.timings import TEST_TIMINGS
 PAGE = (ROOT / "docs/redis.md").read_text()
 RULES = {
     user: re.search(rf"^ACL SETUSER sidelong-{user} (.+)$", PAGE, re.MULTILINE)[1].split()  # type: ignore[index]
-    for user in ("worker", "client")
+    for user in ("worker", "client", "operator")
 }
 # What a worker says that it does without, and what it does without in silence.
 SPARED = {"+scan", "+info", "+client|id", "+client|unblock", "+client|setname"}
 SITUATIONAL = {"+ping", "+select", "+role"}
-NEEDED = [rule for rule in RULES["worker"] if rule[0] in "+~" and rule not in SPARED | SITUATIONAL]
+METRICS = {"+hincrby", "+bitfield", "~j|*", "~h|*", "~*-[0-9][0-9]-[0-9][0-9]:[0-9]*"}
+NEEDED = [rule for rule in RULES["worker"] if rule[0] in "+~" and rule not in SPARED | SITUATIONAL | METRICS]
 
 
 @pytest.fixture
@@ -126,6 +131,26 @@ async def test_a_worker_does_without_a_convenience_and_says_so_once(
     assert all(record.levelno == logging.WARNING for record in caplog.records)
 
 
+# Late in a month, and late in a day, the last pattern covers the one of `h|` as well.
+@pytest.mark.parametrize("rule", sorted(METRICS - {"~h|*"}))
+async def test_a_worker_does_without_metrics_and_says_so_once(
+    rule: str, own_redis: RedisServer, admin: Callable[..., None], ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin("worker", rule)
+    app = jobs.build_app(url(own_redis, "worker"), ledger, **{**TEST_TIMINGS, "beat_interval": 0.1})
+
+    with caplog.at_level(logging.WARNING):
+        async with app, app.worker():
+            for _ in range(2):
+                jid = str(await app.enqueue("noop"))
+                await eventually(lambda jid=jid: jid in ledger.history().ends, 15)  # type: ignore[misc]
+                await eventually(lambda: "metrics" in caplog.text, 15)
+
+    told = [record.message for record in caplog.records if "metrics" in record.message]
+    assert len(told) == 1
+    assert all(record.levelno == logging.WARNING for record in caplog.records)
+
+
 @pytest.mark.parametrize("rule", [rule for rule in RULES["client"] if rule[0] in "+%"])
 async def test_a_client_that_lacks_a_right_hears_it_from_redis(
     rule: str, own_redis: RedisServer, admin: Callable[..., None]
@@ -162,5 +187,36 @@ def test_every_command_of_a_script_is_among_the_rules() -> None:
 
     used = {name for text in sources for name in re.findall(r"\bp?call\('([A-Z]+)'", text)}
 
-    assert {f"+{name.lower()}" for name in used} <= set(RULES["worker"])
+    assert {f"+{name.lower()}" for name in used} <= {*RULES["worker"], *RULES["operator"]}
     assert len(used) > 20
+
+
+async def test_everything_can_be_seen_and_steered_under_the_published_rules(
+    own_redis: RedisServer, admin: Callable[..., None]
+) -> None:
+    admin("operator")
+    with own_redis.database(1).client() as client:
+        site = Site(own_redis.url, client)
+        async with Sidelong(url(own_redis, "operator")) as app:
+            for call in CALLS.values():
+                register(site)
+                retried(site)
+                for number in range(10):
+                    site.push("Job", jid=str(number))
+                await call(app)
+
+
+async def test_a_long_queue_can_be_written_anew_under_the_published_rules(
+    own_redis: RedisServer, admin: Callable[..., None]
+) -> None:
+    admin("operator")
+    with own_redis.database(1).client() as client:
+        site = Site(own_redis.url, client)
+        raws = [site.push("Job", number, jid=str(number)) for number in range(120)]
+        async with Sidelong(url(own_redis, "operator")) as app:
+            queue = StoredQueue(app.store.admin, app.store.scripts, "default")
+            done = await queue.rewrite(is_meant=lambda raw: raw in raws[::2], tell=lambda read: None, margin=0)
+
+        assert done is not None
+        assert done.deleted == 60
+        assert client.lrange("queue:default", 0, -1) == raws[:0:-2]

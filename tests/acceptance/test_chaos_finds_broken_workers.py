@@ -35,6 +35,8 @@ CAUGHT = {
     "recovers-at-first-sight": Caught("no-leases", "I7", "declared .* dead .* was serving as"),
     "blames-everyone": Caught("poison-in-one", "poison", "an innocent was buried"),
     "repeats-batches": Caught("lost-replies", "I4", "was answered 'not yours'"),
+    "hands-back-what-was-called-off": Caught("called-off", "cancel", "was called off .* and began in"),
+    "ignores-pauses": Caught("paused", "pause", "began in .* its queue was paused"),
 }
 
 
@@ -57,7 +59,7 @@ def test_a_broken_worker_is_found(breakage: str, tmp_path: Path) -> None:
 
     status, lines = run(tmp_path, caught.plan, f"--broken={breakage}")
 
-    assert status == 1
+    assert status == 1, "\n".join(lines)
     assert any(re.match(f"{caught.invariant}: .*{caught.complaint}", line) for line in lines), "\n".join(lines)
     assert "FAIL" in lines[-1]
 

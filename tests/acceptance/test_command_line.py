@@ -94,6 +94,7 @@ def test_a_shell_can_complete_commands_flags_and_values(tmp_path, environment):
         done = subprocess.run([program], env={**environment, **words}, capture_output=True, text=True, timeout=30)
         return done.stdout.split()
 
-    assert {"run", "enqueue", "config"} <= set(complete("sidelong "))
+    assert {"run", "enqueue", "config", "jobs", "why", "retry", "monitor"} <= set(complete("sidelong "))
+    assert complete("sidelong retry --fr") == ["--from"]
     assert complete("sidelong run --log-f") == ["--log-format"]
     assert complete("sidelong run --log-format ") == ["auto", "pretty", "plain", "json"]

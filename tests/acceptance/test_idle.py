@@ -67,8 +67,9 @@ def test_an_idle_worker_sends_few_commands(own_redis: RedisServer, ledger: Ledge
             stack.enter_context(WorkerProcess(options))
         client = stack.enter_context(own_redis.client())
         eventually_sync(lambda: len(parked(client)) == sum(QUEUES), 15)
-        # The connection of the audit is the last to be made.
-        eventually_sync(lambda: connected(client).count("sidelong:control") == len(QUEUES), 15)
+        eventually_sync(lambda: connected(client).count("sidelong:messages") == len(QUEUES), 15)
+        # The first beat and the first audit belong to the start.
+        threading.Event().wait(6)
         with ExitStack() as watching:
             monitors = {count: watching.enter_context(Monitor(database.url)) for count, database in databases.items()}
             threading.Event().wait(WATCHED_FOR)

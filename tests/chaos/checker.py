@@ -17,6 +17,7 @@ from tests.chaos.checks.recovery import (
     check_wrongful_recovery,
 )
 from tests.chaos.checks.rest import check_loss, check_malformed, check_places, check_rest
+from tests.chaos.checks.steering import check_calls_off, check_pauses
 from tests.chaos.facts import Facts
 from tests.chaos.seen import look
 from tests.chaos.verdict import NEMESIS, Verdict, Violation
@@ -43,6 +44,8 @@ _CHECKS = (
     check_full_memory,
     check_settling,
     check_poison,
+    check_calls_off,
+    check_pauses,
     check_leftovers,
     check_ends,
     check_use,

@@ -28,12 +28,33 @@ class Mark(NamedTuple):
     word: str = ""
 
 
+class CallOff(NamedTuple):
+    """A job was called off.
+
+    Attributes:
+        asked: when.
+        ns: when that was answered; FOREVER if it never was.
+        how: the answer, as CALLED_OFF has it; unknown if there was none.
+        where: the queue or set in which it waited, or the identity that has it.
+    """
+
+    asked: int
+    ns: int = FOREVER
+    how: str = "unknown"
+    where: str = ""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """True if the answer says that the job will not be run any more."""
+        return self.how in ("removed", "cancelled", "told")
+
+
 @dataclass(slots=True)
 class Job:
     """One jid, with its events in order.
 
     Attributes:
-        course: words of its push: `job`, `acks`, `fails`, `ends`.
+        course: words of its push: `job`, `acks`, `fails`, `ends`, `queue`.
         pushes: the events of its pushes, each with its name.
         runs: its STARTs.
         ends: its ENDs.
@@ -42,6 +63,8 @@ class Job:
         losts: its LOSTs.
         recoveries: its RECOVEREDs, each with the identity of the owner.
         orphans: its ORPHANs.
+        calls_off: how it was called off.
+        holds: its HELDs, each with the queue.
     """
 
     jid: str
@@ -54,6 +77,8 @@ class Job:
     losts: list[Mark] = field(default_factory=list)
     recoveries: list[Mark] = field(default_factory=list)
     orphans: list[Mark] = field(default_factory=list)
+    calls_off: list[CallOff] = field(default_factory=list)
+    holds: list[Mark] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{self.jid} ({self.course.get('job', 'of unknown name')})"
@@ -79,6 +104,16 @@ class Job:
     def is_killer(self) -> bool:
         """True if it kills the process that runs it."""
         return self.course.get("job", "").startswith(KILLER)
+
+    @property
+    def called_off(self) -> CallOff | None:
+        """The first call that was told that it will not be run any more."""
+        return next((call for call in self.calls_off if call.is_confirmed), None)
+
+    @property
+    def may_be_called_off(self) -> bool:
+        """True if it was called off, or nobody knows: then its course need not come to its end."""
+        return any(call.how != "not_found" for call in self.calls_off)
 
     def repeats(self) -> Iterator[tuple[Run, Run]]:
         """Return each run that was followed by another one of the same attempt, with that one."""

@@ -11,6 +11,7 @@ from typing import IO
 
 from tests.chaos.ends import HELD, summary, worst
 from tests.chaos.plans import Plan, alone, pairs
+from tests.chaos.signals import put_off
 from tests.support.processes import ROOT
 
 _LOOK_EVERY = 0.1
@@ -42,7 +43,8 @@ def run_matrix(plans: Sequence[Plan], *, seeds: Sequence[int], jobs: int, at_onc
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
-                running.append(_Run(*waiting.popleft()))
+                with put_off():
+                    running.append(_Run(*waiting.popleft()))
             time.sleep(_LOOK_EVERY)
             for run in [run for run in running if run.status is not None]:
                 running.remove(run)

@@ -108,6 +108,16 @@ EVERYTHING = Mix(
 )
 """Ordinary jobs with a few of every bad habit; each comes to its course's end whatever is done to its worker."""
 
+STEERED = Mix(
+    (
+        *EVERYTHING.kinds,
+        Kind("sleep_for", 20, _seconds(0.3, 2.0)),
+        Kind("in_thread", 6, _seconds(0.3, 1.5)),
+        Kind("quick", 10, delay=lambda chance: chance.uniform(1.0, 4.0)),
+    )
+)
+"""The same, and more that wait or run for long enough to be called off."""
+
 QUICK = Mix((Kind("quick", 1),))
 """Jobs that end well within 20 ms."""
 

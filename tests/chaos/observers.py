@@ -21,6 +21,7 @@ _HOW = {
     "Retry": "retry",
     "Dead": "dead",
     "Dropped": "dropped",
+    "Cancelled": "called-off",
     "Buried": "bury",
     "HandedBack": "back",
 }

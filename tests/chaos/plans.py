@@ -138,6 +138,15 @@ PLANS: Mapping[str, Plan] = {
             rests_within=6.0,
             overrides={"block_time": 0.25, "answer_timeout": 1.0},
         ),
+        Plan(
+            name="steering",
+            strikes={"kill": 8, "cut": 10, "cancel": 20, "pause": 5},
+            jobs=5000,
+            rate=200,
+            mix="steered",
+        ),
+        Plan(name="called-off", strikes={"cancel": 8}, jobs=600, rate=100, mix="steered", workers=2),
+        Plan(name="paused", strikes={"pause": 3}, jobs=1600, rate=80, mix="steady", workers=2),
         Plan(name="everysec", strikes={"redis-kill": 5}, appendonly="everysec"),
     )
 }

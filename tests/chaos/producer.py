@@ -17,6 +17,9 @@ from tests.chaos.pushes import bulks, push_bulk_until_known, push_until_known
 from tests.support.ledger import Ledger
 
 _PORTION = 50
+"""Jobs in a portion at most."""
+_PORTIONS_A_SECOND = 10
+"""At least so many, where jobs come slowly: what lasts for half a second must meet some."""
 _AT_ONCE = 20
 """Portions that may be under way at the same time: those that come later wait, as a web app's requests do."""
 
@@ -41,7 +44,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-MIXES = {"everything": mix.EVERYTHING, "quick": mix.QUICK, "steady": mix.STEADY, "long": mix.LONG}
+MIXES = {
+    "everything": mix.EVERYTHING,
+    "steered": mix.STEERED,
+    "quick": mix.QUICK,
+    "steady": mix.STEADY,
+    "long": mix.LONG,
+}
 
 
 async def _produce(options: argparse.Namespace) -> None:
@@ -49,7 +58,8 @@ async def _produce(options: argparse.Namespace) -> None:
     ledger = Ledger(options.ledger)
     planned = list(MIXES[options.mix].draw(chance, options.count))
     async with jobs.build(options.redis, options.ledger) as app:
-        portions = list(_portions(app, ledger, planned, chance))
+        size = max(1, min(_PORTION, int(options.count / options.seconds / _PORTIONS_A_SECOND)))
+        portions = list(_portions(app, ledger, planned, size, chance))
         began = asyncio.get_running_loop().time()
         allowed = asyncio.Semaphore(_AT_ONCE)
 
@@ -63,7 +73,9 @@ async def _produce(options: argparse.Namespace) -> None:
                 group.create_task(push(number, portion))
 
 
-def _portions(app: Sidelong, ledger: Ledger, planned: list[Planned], chance: random.Random) -> Iterator[Portion]:
+def _portions(
+    app: Sidelong, ledger: Ledger, planned: list[Planned], size: int, chance: random.Random
+) -> Iterator[Portion]:
     """Part the jobs into portions, each pushed in one of three ways."""
 
     async def one_by_one(portion: list[Planned]) -> None:
@@ -80,9 +92,9 @@ def _portions(app: Sidelong, ledger: Ledger, planned: list[Planned], chance: ran
             else:
                 await push_bulk_until_known(app, ledger, together)
 
-    for first in range(0, len(planned), _PORTION):
+    for first in range(0, len(planned), size):
         way = chance.choice((one_by_one, at_once, in_bulk))
-        yield lambda way=way, portion=planned[first : first + _PORTION]: way(portion)
+        yield lambda way=way, portion=planned[first : first + size]: way(portion)
 
 
 if __name__ == "__main__":

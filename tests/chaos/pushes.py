@@ -86,4 +86,4 @@ def _note(ledger: Ledger, event: str, jids: Sequence[str], planned: Planned) -> 
 def words_of(planned: Planned) -> str:
     """Return what PUSH tells of a job."""
     course = planned.course
-    return words(job=planned.job, acks=course.acks, fails=course.fails, ends=course.ends)
+    return words(job=planned.job, acks=course.acks, fails=course.fails, ends=course.ends, queue=planned.queue)

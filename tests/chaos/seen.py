@@ -10,7 +10,7 @@ from typing import Any
 from tests.chaos import events as names
 from tests.chaos.events import told
 from tests.chaos.facts import Facts
-from tests.chaos.jobs_seen import Job, Mark, Run
+from tests.chaos.jobs_seen import CallOff, Job, Mark, Run
 from tests.chaos.processes_seen import Process, Sample
 from tests.chaos.redis_seen import Death, Redis
 from tests.chaos.spans import FOREVER, SECOND, Span, merged, nanoseconds
@@ -54,6 +54,7 @@ class Seen:
         cuts: how many connections were cut.
         cut_at: when that was told.
         malformed: marks of the payloads that are no jobs.
+        pauses: queue to the times when it was paused.
         resumptions: seconds from each election until pushes returned and jobs began.
         quiet: when all faults were healed.
         rested: words of the end of the run; None if it never came.
@@ -79,6 +80,7 @@ class Seen:
     cuts: int = 0
     cut_at: list[int] = field(default_factory=list)
     malformed: set[str] = field(default_factory=set)
+    pauses: dict[str, list[Span]] = field(default_factory=dict)
     resumptions: list[float] = field(default_factory=list)
     quiet: int | None = None
     rested: dict[str, str] | None = None
@@ -108,6 +110,10 @@ class Seen:
         if not self.strikes.keys() & {"wrong-type"} or job.jid not in self.dead:
             return False
         return not any(mark.word in ("dead", "bury") for mark in job.settles)
+
+    def pauses_of(self, job: Job) -> list[Span]:
+        """Return when the queue of a job was paused."""
+        return self.pauses.get(job.course.get("queue", ""), [])
 
     def starvings(self, process: Process) -> list[Span]:
         """Return when a process was not heard of for longer than a lease although Redis was there.
@@ -191,6 +197,11 @@ class _Reader:
             names.SETTLED: self._settled,
             names.LOST: self._lost,
             names.RECOVERED: self._recovered,
+            names.CALLING_OFF: lambda event: self._job(event).calls_off.append(CallOff(event.ns)),
+            names.CALLED_OFF: self._called_off,
+            names.PAUSED: self._paused,
+            names.HELD: self._held,
+            names.UNPAUSING: self._unpausing,
             names.ORPHAN: lambda event: self._job(event).orphans.append(Mark(event.ns, event.pid)),
             names.LIFE: self._life,
             names.BEAT: self._beat,
@@ -274,6 +285,13 @@ class _Reader:
         self._job(event).recoveries.append(Mark(event.ns, event.pid, who))
         self._seen.given_up.setdefault(who, event.ns)
 
+    def _called_off(self, event: Event) -> None:
+        calls, said = self._job(event).calls_off, told(event.extra)
+        calls[-1] = CallOff(calls[-1].asked, event.ns, said["how"], said.get("where", ""))
+
+    def _held(self, event: Event) -> None:
+        self._job(event).holds.append(Mark(event.ns, event.pid, told(event.extra)["queue"]))
+
     # Processes.
 
     def _process(self, pid: int, ns: int) -> Process:
@@ -345,6 +363,12 @@ class _Reader:
         redis = self._seen.redis
         redis.deaths.append(Death(event.ns, told(event.extra).get("keeps", "all"), FOREVER))
         redis.leaves(event.ns)
+
+    def _paused(self, event: Event) -> None:
+        self._seen.pauses.setdefault(told(event.extra)["queue"], []).append(Span(event.ns, FOREVER))
+
+    def _unpausing(self, event: Event) -> None:
+        _close(self._seen.pauses.get(told(event.extra)["queue"], []), event.ns)
 
     def _nemesis(self, event: Event) -> None:
         said = told(event.extra)

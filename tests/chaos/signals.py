@@ -32,6 +32,23 @@ def ending_in_order() -> Iterator[None]:
             signal.signal(number, before[number])
 
 
+@contextmanager
+def put_off() -> Iterator[None]:
+    """Let a signal wait until the end of the block: what is started there is known by then, and can be ended."""
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    heeded = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in heeded:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
 def _do_nothing(number: int, frame: FrameType | None) -> None:
     # Ignoring it would be inherited by what is started meanwhile.
     pass

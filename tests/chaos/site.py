@@ -118,6 +118,11 @@ class Site:
         """The server, or the master of the moment."""
         return self._server if self.trio is None else self.trio.master
 
+    @property
+    def url(self) -> str:
+        """Where an application finds the server, past the proxies, or the sentinels."""
+        return self._url(None)
+
     def client(self) -> redis.Redis:
         """Return a client of the server, past the proxies; to be used with `with`."""
         return self.server.client()

@@ -6,6 +6,7 @@ What a page may ask of its reader:
   One titled "Read by ..." needs a program that sets things up before it can be imported, so it is only written down.
 - The commands of an `sh` block are run one after the other. `sidelong run`, `uvicorn` and `python -m shop` go on until
   all jobs are done, and are then stopped.
+- `pytest` runs the tests of the page, or of the directory it has gone to; the suite of the checkout is only collected.
 - `cd` leads into a copy of a directory of the checkout.
 - A block titled "Another terminal" is run while what was started before it goes on.
 - The lines of a `text` block titled "Output" must be among those that the page's programs have printed.
@@ -31,6 +32,8 @@ _FILE_NAME = re.compile(r"\A# (\S+\.py)$", re.MULTILINE)
 _PREPARATIONS = (". .venv/bin/activate", "pip install ")
 _SERVERS = ("uvicorn", "python -m shop")
 _SERVICES = ("sidelong run", *_SERVERS)
+# A reader has not all that the suite has, which take longer to load than the tests of a page to run.
+_PLUGINS = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_sidelong,anyio.pytest_plugin"
 _WAITING_KEYS = ("schedule", "retry", "queue:*", "sidelong:inflight:*")
 # The port of a page's own server; those of its neighbours follow it.
 _DOCUMENTED_ADDRESS = re.compile(r"\blocalhost:800(\d)\b")
@@ -125,9 +128,11 @@ class Reader:
         runnable = runnable.replace(".venv/bin/", "")
         if command.startswith(_PREPARATIONS):
             return
-        if "pytest" in runnable:
+        if "pytest" in runnable and not any(self._directory.rglob("test_*.py")):
             # The suite is running already: that the tests are found is what can be seen from within.
             self._run(["sh", "-c", f"{runnable} --collect-only -q"], directory=CHECKOUT)
+        elif "pytest" in runnable:
+            self._run(["sh", "-c", f"{_PLUGINS} {runnable}"])
         elif "benchmarks" in runnable:
             self._run(["sh", "-c", f"{runnable} --help"], directory=CHECKOUT)
         elif "tests.chaos" in runnable:

@@ -1,7 +1,7 @@
 """Worker processes of both kinds beside each other: seen, controlled, killed, stopped, cut off (wire-format
 §18, C17 to C22).
 
-That Python reads Ruby's processes and work, and quiets and stops them, waits for the Python API.
+That Python reads Ruby's processes and work, and quiets and stops them, is in `test_api`.
 """
 
 import socket
@@ -201,5 +201,7 @@ def test_both_sides_go_on_after_redis_was_restarted_under_load(
     assert after.unexplained() == set()
     # Ruby takes a job from Redis before it runs it: what is on its way to a thread is lost with the connection.
     assert len(after.lost(ruby_jids)) <= ruby_threads
-    assert processed == len(after.named(START))
+    # And it counts once more what a heartbeat has told whose answer was lost: see `❤` in its launcher.rb.
+    starts = after.named(START)
+    assert 0 <= processed - len(starts) <= sum(event.pid == ruby_worker.pid for event in starts)
     assert failed == 0

@@ -1,6 +1,6 @@
 """What one side pushes, the other runs (wire-format §18, A1 to A7).
 
-That Python reads and deletes what Ruby has queued waits for the Python API.
+That Python reads and deletes what Ruby has queued is in `test_api`.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from sidelong import Sidelong
+from sidelong import Sidelong, current_context
 from tests.interop.ruby import Run, StartRuby, ran_in_ruby
 from tests.support import seeding
 from tests.support.eventually import eventually
@@ -204,3 +204,27 @@ async def test_unknown_keys_of_a_ruby_payload_survive_a_failure_here_in_order(
     assert {key: after[key] for key in unknown} == unknown
     assert list(after)[: len(before)] == list(before)
     assert list(after)[len(before) :] == ["error_message", "error_class", "failed_at", "retry_count"]
+
+
+async def test_unknown_keys_of_a_ruby_payload_are_there_in_order_when_it_is_run_again_here(
+    run: Run, app: Sidelong, redis_client: redis.Redis
+) -> None:
+    ran: list[dict[str, Any]] = []
+
+    @app.job(name="Noted", retry_in=lambda *_: 5000)
+    async def noted(*args: Any) -> None:
+        ran.append(dict(current_context().item))
+        if len(ran) == 1:
+            raise ValueError("once")
+
+    unknown = {"team": {"b": 1.0e-05, "a": [None, "é"]}, "locale": "de", "cattr": {"user": 2**70}, "z": False}
+    async with app, app.worker():
+        await run('Sidekiq::Client.push({"class" => "Noted", "args" => [1]}.merge(given["unknown"]))', unknown=unknown)
+        await eventually(lambda: redis_client.zcard("retry") == 1)
+        (failed_once,) = redis_client.zrange("retry", 0, -1)
+        redis_client.zadd("retry", {failed_once: 1.0})
+        await eventually(lambda: len(ran) == 2, 10)
+
+    first, second = ran
+    assert [{key: item[key] for key in unknown} for item in ran] == [unknown, unknown]
+    assert list(second) == [*first, "error_message", "error_class", "failed_at", "retry_count"]

@@ -1,6 +1,6 @@
 """Failures, retries and the dead set, half on one side and half on the other (wire-format §18, B9 to B16).
 
-That Python finds, deletes, kills and retries what Ruby has stored waits for the Python API.
+That Python finds, deletes, kills and retries what Ruby has stored is in `test_sets`.
 """
 
 import json
@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from sidelong import Kill, Sidelong, current_context
+from sidelong.api import DeadSet
 from tests.interop.ruby import Run, StartRuby, ran_in_ruby
 from tests.support import seeding
 from tests.support.eventually import eventually
@@ -329,8 +330,11 @@ async def test_what_is_not_json_goes_to_the_dead_set_as_it_is(
         with ruby_worker():
             await eventually(lambda: redis_client.zcard("dead") == 1, 30)
     listed = await run("Sidekiq::DeadSet.new.map(&:value)")
+    async with app:
+        entries = [entry async for entry in DeadSet(app)]
 
     assert listed == [raw]
+    assert [(entry.value.decode(), entry.item, bool(entry.fault)) for entry in entries] == [(raw, None, True)]
     assert redis_client.llen("queue:default") == 0
 
 

@@ -1,6 +1,6 @@
 """Jobs for later, promoted and moved by the other side (wire-format §18, B8 and B12).
 
-That Python reschedules what Ruby has scheduled waits for the Python API.
+That Python reschedules what Ruby has scheduled is in `test_sets.py`.
 """
 
 import asyncio

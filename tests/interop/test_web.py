@@ -84,11 +84,14 @@ async def test_every_page_shows_what_is_written_here(shown: dict[str, str], run:
     keys = await run(KEYS)
     lists = ["/", "/busy", "/queues", "/retries", "/scheduled", "/morgue", "/stats", "/stats/queues"]
     queues = [f"/queues/{name}{order}" for name in ("default", "busy") for order in ("", "?direction=asc")]
+    lists += ["/?days=180", "/retries?page=2&count=1", "/morgue?page=99", "/queues/default?page=2&count=2"]
     places = {"retries": "retry", "scheduled": "schedule", "morgue": "dead"}
     details = [f"/{page}/{key}" for page, place in places.items() for key in keys[place].values()]
     answers = await run(GET, paths=[*lists, *queues, *details])
     pages = {path: body for path, (_, body) in answers.items()}
 
+    assert await run("browse('/dashboard/stats').status") == 302
+    assert await run('Rack::MockRequest.new(Sidekiq::Web).head("/", "rack.session" => {}).status') == 200
     assert len(details) == 2 + 5 + 1
     assert {path: status for path, (status, _) in answers.items() if status != 200} == {}
     assert shown["busy"] in pages["/busy"]

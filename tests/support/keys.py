@@ -27,6 +27,15 @@ class DeclaredKey(Protocol):
     def ttl(self) -> float | None: ...
 
 
+_FIGURE = re.compile(r"sidelong:(jobs|drained|durations|flushed):.*|[jh]\|.*|.*-\d\d-\d\d:\d{1,2}")
+"""Execution metrics, which outlive the worker that wrote them by hours."""
+
+
+def is_figure(name: str) -> bool:
+    """Tell whether a key holds execution metrics."""
+    return _FIGURE.fullmatch(name) is not None
+
+
 def catalogue() -> tuple[DeclaredKey, ...]:
     """Return every key that the product declares."""
     return tuple(importlib.import_module("sidelong.store.keys").CATALOGUE)

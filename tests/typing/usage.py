@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
 import sidelong
-from sidelong import CallNext, Capsule, Job, JobClass, JobRef, Middleware, Sidelong, Worker
+from sidelong import CallNext, CancelResult, Capsule, Job, JobClass, JobRef, Middleware, Sidelong, Worker
+from sidelong.testing import Crash, EnqueuedJob, Jobs, crash_after_each_await, fake, inline
 
 app = Sidelong()
 
@@ -100,6 +101,8 @@ def without_an_event_loop() -> None:
     CompleteOrder().sync.enqueue(1)
     Sweep.sync.enqueue()
     assert_type(app.sync.enqueue("HardJob", 1, queue="ruby"), JobRef | None)
+    assert_type(app.sync.cancel("a"), CancelResult)
+    assert_type(app.sync.run(app.cancel, "a"), CancelResult)
     assert_type(app.sync.client.push({"class": "HardJob", "args": [1]}), str | None)
     assert_type(app.sync.client.push_bulk({"class": "HardJob", "args": [[1]]}), list[str | None])
 
@@ -113,6 +116,24 @@ def without_an_event_loop() -> None:
     CompleteOrder.sync.enqueue("1")  # error
     Sweep.sync.enqueue(1)  # error
     app.sync.enqueue(5)  # error
+
+
+async def testing() -> None:
+    with fake(app) as jobs, inline(app, server_middleware=True):
+        assert_type(jobs, Jobs)
+        assert_type(await jobs.drain(send, queue="low"), int)
+        assert_type(await jobs.perform_one(CompleteOrder), EnqueuedJob)
+        assert_type(jobs.assert_enqueued(send, [1], at=timedelta(hours=1), queue="low"), EnqueuedJob)
+        jobs.assert_enqueued("HardJob", at=None)
+        await jobs.travel_to(datetime.now(UTC))
+        assert_type(jobs[0], EnqueuedJob)
+
+        jobs.assert_enqueued(5)  # error
+        jobs.assert_enqueued(send, at="tomorrow")  # error
+        await jobs.travel(datetime.now(UTC))  # error
+    async for crash in crash_after_each_await(CompleteOrder, 1, setup=dict):
+        assert_type(crash, Crash)
+    fake()  # error
 
 
 async def calls() -> None:

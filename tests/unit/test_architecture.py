@@ -4,7 +4,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sidelong.store import keys
 
@@ -21,6 +23,7 @@ EXTRAS = {
     "lupa",
     "opentelemetry",
     "prometheus_client",
+    "setproctitle",
     "starlette",
     "uvicorn",
     "uvloop",
@@ -126,8 +129,21 @@ def test_key_names_are_written_in_one_file():
 
 
 def test_every_key_is_declared_once():
-    samples = {"identity": "host:1:0123456789ab", "name": "a:b", "queue_name": "a:b", "counter": keys.FAILED}
-    samples["day"] = "2026-01-31"
+    samples: dict[str, Any] = {
+        "identity": "host:1:0123456789ab",
+        "name": "a:b",
+        "queue_name": "a:b",
+        "counter": keys.FAILED,
+    }
+    samples |= {
+        "day": "2026-01-31",
+        "job_class": "a|b:c",
+        "label": "abc",
+        "question": "0123456789abcdef01234567",
+        "stamp": "2026-01-31T20:05",
+    }
+    samples["question"] = samples["rewrite"] = "0123456789abcdef01234567"
+    samples["moment"] = datetime(2026, 1, 31, 20, 5)
     made = [make for make in vars(keys).values() if inspect.isfunction(make) and make.__module__ == keys.__name__]
     used = [make(**{name: samples[name] for name in inspect.signature(make).parameters}) for make in made]
     used += [value for name, value in vars(keys).items() if name.isupper() and name[0] != "_" and type(value) is str]

@@ -11,6 +11,8 @@ def test_exports_exactly_the_public_names():
         {
             "ArgumentError",
             "CallNext",
+            "CancelOutcome",
+            "CancelResult",
             "Capsule",
             "Config",
             "ConfigurationError",

@@ -1,9 +1,20 @@
+import os
+
 import pytest
 
 from sidelong import Capsule, ConfigurationError, Sidelong
 from sidelong.core.config import Config
 from sidelong.errors import SettingSourceError
-from sidelong.settings import environment_and_file, log_format, oversights, prefer, resolve
+from sidelong.settings import (
+    environment_and_file,
+    log_format,
+    oversights,
+    prefer,
+    refuse_several_processes,
+    resolve,
+    resque_queues,
+    service_manager,
+)
 
 
 @pytest.fixture
@@ -419,3 +430,78 @@ def test_the_format_of_the_log_is_known_before_there_is_an_application(here):
     assert log_format({}) == "json"
     assert log_format({"SIDELONG_LOG_FORMAT": "plain"}) == "plain"
     assert log_format({"SIDELONG_LOG_FORMAT": "nonsense"}) == "auto"
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({}, None),
+        ({"QUEUE": ""}, None),
+        ({"QUEUE": " , "}, None),
+        ({"QUEUE": "*"}, ("QUEUE", ())),
+        ({"QUEUE": "mailers"}, ("QUEUE", (("mailers", 0),))),
+        ({"QUEUE": "critical, default,"}, ("QUEUE", (("critical", 0), ("default", 0)))),
+        ({"QUEUES": "a,b", "QUEUE": "c"}, ("QUEUES", (("a", 0), ("b", 0)))),
+    ],
+)
+@pytest.mark.parametrize("source", ["default", "sidelong.toml"])
+def test_the_queues_of_resque_are_understood(environ, found, source):
+    assert resque_queues(source, environ) == found
+
+
+@pytest.mark.parametrize("source", ["code", "SIDELONG_QUEUES"])
+def test_code_and_our_own_variable_beat_that_of_resque(source):
+    assert resque_queues(source, {"QUEUE": "mail*"}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a,*", "QUEUE: '*': patterns are not understood: name the queues, or write * alone for those of all jobs"),
+        ("mail_*", "QUEUE: 'mail_*': patterns are not understood"),
+        ("!slow,*", "QUEUE: '!slow': patterns are not understood"),
+        ("a b", "QUEUE: 'a b' is not a queue name"),
+        ("a,a", "QUEUE: the queue 'a' is named twice"),
+        ("https://ada:hunter2@host/1", "QUEUE must hold names of queues, and holds a URL"),
+    ],
+)
+def test_queues_of_resque_that_cannot_work_are_refused(text, sentence):
+    with pytest.raises(SettingSourceError) as caught:
+        resque_queues("default", {"QUEUE": text})
+
+    assert str(caught.value).startswith(sentence)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_no_app_reads_the_variables_of_resque(here):
+    settings = resolve({}, {"QUEUE": "mail*", "COUNT": "2"})
+
+    assert (settings.config.queues, settings.sources["queues"]) == ((), "default")
+
+
+@pytest.mark.parametrize("count", ["2", "10", "02"])
+def test_a_count_of_several_processes_is_refused(count):
+    with pytest.raises(SettingSourceError, match=rf"^COUNT is {count}, but a command is one worker process here"):
+        refuse_several_processes({"COUNT": count})
+
+
+@pytest.mark.parametrize("environ", [{}, {"COUNT": ""}, {"COUNT": "1"}, {"COUNT": "0"}, {"COUNT": "many"}])
+def test_a_count_of_one_or_of_something_else_is_not(environ):
+    refuse_several_processes(environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "socket", "watchdog"),
+    [
+        ({}, "", None),
+        ({"NOTIFY_SOCKET": "/run/systemd/notify", "WATCHDOG_USEC": "30000000"}, "/run/systemd/notify", 30.0),
+        ({"NOTIFY_SOCKET": "@notify", "WATCHDOG_USEC": "500000", "WATCHDOG_PID": str(os.getpid())}, "@notify", 0.5),
+        ({"NOTIFY_SOCKET": "vsock:2:1", "WATCHDOG_USEC": "500000", "WATCHDOG_PID": "1"}, "", None),
+        ({"WATCHDOG_USEC": "0"}, "", None),
+        ({"WATCHDOG_USEC": "soon"}, "", None),
+    ],
+)
+def test_what_systemd_says_is_read_if_it_is_meant_for_this_process(environ, socket, watchdog):
+    manager = service_manager(environ)
+
+    assert (manager.notify_socket, manager.watchdog) == (socket, watchdog)

@@ -10,8 +10,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import common
 import event_loop
+import program
 from arq import ArqRedis, Retry, create_pool, func
 from arq.connections import RedisSettings
 from arq.worker import Worker
@@ -51,7 +51,7 @@ class Peer:
         yield Client(pool)
         await pool.aclose()
 
-    async def work(self, settings: common.Settings, job: event_loop.Job) -> None:
+    async def work(self, settings: program.Settings, job: event_loop.Job) -> None:
         """Run a worker with a slot for each job that may run, which keeps no results."""
 
         async def noop(ctx: dict[str, Any], value: float) -> None:
@@ -73,4 +73,4 @@ class Peer:
 
 
 if __name__ == "__main__":
-    common.main(event_loop.workloads(Peer()), run=asyncio.run)
+    program.main(event_loop.workloads(Peer()), run=asyncio.run)

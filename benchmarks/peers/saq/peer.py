@@ -11,8 +11,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import common
 import event_loop
+import program
 from saq import Queue, Worker
 
 _NAME = "noop"
@@ -50,7 +50,7 @@ class Peer:
         yield Client(queue)
         await queue.disconnect()
 
-    async def work(self, settings: common.Settings, job: event_loop.Job) -> None:
+    async def work(self, settings: program.Settings, job: event_loop.Job) -> None:
         """Run a worker with a slot for each job that may run."""
 
         async def noop(ctx: dict[str, Any], *, value: float) -> None:
@@ -74,4 +74,4 @@ class Peer:
 if __name__ == "__main__":
     # It would log the traceback of every failing job.
     logging.getLogger("saq").setLevel(logging.CRITICAL)
-    common.main(event_loop.workloads(Peer()), run=asyncio.run)
+    program.main(event_loop.workloads(Peer()), run=asyncio.run)

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Ruby Sidekiq: one process, a thread for each slot, no-op jobs. Started as `peer.rb WORKLOAD SETTINGS`.
+# Ruby's Sidekiq: one process, a thread for each slot, no-op jobs. Started as `peer.rb WORKLOAD SETTINGS`.
 #
 # The worker is Sidekiq's own launcher in this process, as its load test does it: what its command line starts, without
 # the loading of an application before.
@@ -25,9 +25,12 @@ Redis.silence_deprecations = true
 Redis.sadd_returns_boolean = false
 
 DECLINED = 64
-LATENCY_WARM_UP = 20
+# The job that tells that the worker is up, and the first ones of the producer.
+LATENCY_WARM_UP = 1 + 20
 PAUSE = 0.005
 AHEAD = 3.0
+# Seconds between two looks for due jobs, on average; by default five.
+LOOKS_EVERY = 0.1
 WORKLOAD, SETTINGS = ARGV[0], JSON.parse(ARGV[1])
 JOBS = SETTINGS["jobs"]
 QUEUES = SETTINGS["queues"] || ["default"]
@@ -70,15 +73,19 @@ class Notes
     @jobs = jobs
     @notes = []
     @lock = Mutex.new
+    @first = Thread::Queue.new
     @all = Thread::Queue.new
   end
 
   def <<(number)
     @lock.synchronize do
       @notes << number
+      @first << number if @notes.size == 1
       @all << @notes if @notes.size == @jobs
     end
   end
+
+  def first = @first.pop
 
   def all = @all.pop
 end
@@ -145,6 +152,7 @@ def configure
   options[:queues] = weights.flat_map { |name, weight| [name] * [weight, 1].max }
   options[:strict] = weights.values.none?(&:positive?)
   options[:scheduled_enq] = Enqueuer
+  options[:average_scheduled_poll_interval] = LOOKS_EVERY if WORKLOAD == "schedule"
   Sidekiq.redis = { url: SETTINGS["url"] }
 end
 
@@ -178,7 +186,7 @@ def io
 end
 
 def threads
-  pace, = paced(SETTINGS["wait"].to_f.positive? ? Wait : Noop)
+  pace, = paced(Noop)
   { "jobs/s" => pace }
 end
 
@@ -203,7 +211,9 @@ end
 
 def latency
   decline("only measured idle") if SETTINGS["load"].to_f.positive?
+  Delay.set(queue: QUEUES.last).perform_async(now)
   start
+  NOTES.first
   producer = Process.spawn(RbConfig.ruby, __FILE__, "produce", ARGV[1])
   delays = NOTES.all.drop(LATENCY_WARM_UP).sort
   Process.wait(producer)
@@ -212,7 +222,7 @@ end
 
 def produce
   job = Delay.set(queue: QUEUES.last)
-  (JOBS + LATENCY_WARM_UP).times do
+  (JOBS + LATENCY_WARM_UP - 1).times do
     job.perform_async(now)
     sleep PAUSE * rand(0.5..1.5)
   end

@@ -11,8 +11,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import common
 import event_loop
+import program
 import uvloop
 from streaq import StreaqRetry, Worker
 
@@ -70,7 +70,7 @@ class Peer:
         async with worker:
             yield Client(worker, task)
 
-    async def work(self, settings: common.Settings, job: event_loop.Job) -> None:
+    async def work(self, settings: program.Settings, job: event_loop.Job) -> None:
         """Run a worker with a slot for each job that may run; it prefetches as many again."""
         worker, _ = _worker(settings["url"], settings["slots"], job)
         await worker.run_async()
@@ -83,4 +83,4 @@ class Peer:
 if __name__ == "__main__":
     logging.getLogger("streaq").setLevel(logging.WARNING)
     # Its worker takes the options of anyio's event loop, of which uvloop is the fast one.
-    common.main(event_loop.workloads(Peer()), run=uvloop.run)
+    program.main(event_loop.workloads(Peer()), run=uvloop.run)

@@ -62,6 +62,14 @@ def transaction() -> Iterator[sqlite3.Connection]:
             yield connection
 
 
+def close() -> None:
+    """Close the connection; the next transaction opens one to the database that the settings then name."""
+    with _lock:
+        if _connection.cache_info().currsize:
+            _connection().close()
+            _connection.cache_clear()
+
+
 @cache
 def _connection() -> sqlite3.Connection:
     path = Path(settings.DATABASE)

@@ -14,7 +14,8 @@ from shop import settings
 
 async def load(count: int, at_once: int, patience: float) -> int:
     """Place `count` orders, `at_once` at a time, and return the exit status: 0 if the books are right."""
-    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    # The server closes what was idle for five seconds: a request must not meet that.
+    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once, keepalive_expiry=2)
     async with httpx.AsyncClient(base_url=settings.SHOP_URL, timeout=30, limits=limits) as client:
         began = time.monotonic()
         numbers = iter(range(count))

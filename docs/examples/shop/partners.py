@@ -34,10 +34,16 @@ TRANSIENT = (httpx.TransportError, ServiceUnavailable, Throttled)
 _clients: list[httpx.AsyncClient] = []
 
 
-async def open_client() -> None:
-    """Make the client that all requests share; to be called once in an event loop."""
+async def open_client(transport: httpx.AsyncBaseTransport | None = None) -> None:
+    """Make the client that all requests share; to be called once in an event loop.
+
+    Args:
+        transport: what carries the requests, in tests.
+    """
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=50)
-    _clients.append(httpx.AsyncClient(base_url=settings.SERVICES_URL, timeout=settings.PATIENCE, limits=limits))
+    _clients.append(
+        httpx.AsyncClient(base_url=settings.SERVICES_URL, timeout=settings.PATIENCE, limits=limits, transport=transport)
+    )
 
 
 async def close_client() -> None:

@@ -1,9 +1,9 @@
-"""Commands whose help says of a flag what it does, and not that it is a bool."""
+"""Commands whose help says what a flag does and what an argument is, and not that they are a bool and a str."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 
 class Command(TyperCommand):
@@ -28,3 +28,10 @@ def _leave_out_types(parameters: Iterable[Any]) -> None:
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
+        elif isinstance(parameter, TyperArgument):
+            argument: Any = parameter
+            argument.display_type_rich = _no_type
+
+
+def _no_type(**_: Any) -> None:
+    """Return no type."""

@@ -10,11 +10,11 @@ from sidelong.app import Sidelong
 from sidelong.cli.exit_status import ExitStatus
 from sidelong.cli.failures import tell_failure
 from sidelong.cli.loading import TargetError, load_app
-from sidelong.cli.run import RunOptions
+from sidelong.cli.run import RunOptions, choose_queues
 from sidelong.core.config import Capsule, Config
 from sidelong.core.redaction import redacted
 from sidelong.errors import ConfigurationError
-from sidelong.settings import CODE, environment_and_file, oversights, prefer
+from sidelong.settings import CODE, environment_and_file, oversights, prefer, refuse_several_processes
 
 _FLAGS: Final = {
     "redis_url": "--redis",
@@ -25,6 +25,7 @@ _FLAGS: Final = {
     "labels": "--label",
     "event_loop": "--loop",
     "log_format": "--log-format",
+    "health": "--health",
 }
 _NOTHING: Final = "-"
 
@@ -38,6 +39,8 @@ def show_config(options: RunOptions, *, as_json: bool) -> ExitStatus:
     """
     try:
         prefer(file=options.config_file, environment=options.environment)
+        if options.target:
+            refuse_several_processes()
         app = load_app(options.target) if options.target else Sidelong()
         config, sources = _with_flags(app, options)
         environment, file = environment_and_file()
@@ -57,11 +60,16 @@ def show_config(options: RunOptions, *, as_json: bool) -> ExitStatus:
 
 
 def _with_flags(app: Sidelong, options: RunOptions) -> tuple[Config, dict[str, str]]:
-    given: dict[str, Any] = {**options.settings()}
+    settings = options.settings()
     if options.redis:
         app.use_redis(options.redis)
-    flags = [*given, *(["redis_url"] if options.redis else [])]
-    return replace(app.config, **given), {**app.sources, **{name: _FLAGS[name] for name in flags}}
+    flags = [*settings, *(["redis_url"] if options.redis else [])]
+    sources = {**app.sources, **{name: _FLAGS[name] for name in flags}}
+    # Without a target it is not about a worker.
+    if options.target and (variable := choose_queues(settings, app)) is not None:
+        sources["queues"] = variable
+    given: dict[str, Any] = {**settings}
+    return replace(app.config, **given), sources
 
 
 def _plain(name: str, value: Any) -> Any:

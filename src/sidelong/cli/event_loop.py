@@ -1,4 +1,7 @@
-"""Which event loop a worker process runs on: uvloop where it is installed, unless a setting says otherwise."""
+"""Which event loop a command makes for itself: uvloop where it is installed, unless a setting says otherwise.
+
+A worker inside another program never comes here: it runs on the loop of that program.
+"""
 
 import asyncio
 import os
@@ -42,14 +45,17 @@ def choose_event_loop(wanted: str, source: str) -> EventLoop:
                 sentence = f"event_loop is uvloop, which cannot be imported ({error}): pip install 'sidelong[fast]'"
                 raise from_outside(ConfigurationError(sentence), source) from None
         else:
-            _occupy_standard_streams()
+            occupy_standard_streams()
             return EventLoop("uvloop", uvloop.new_event_loop)
     # By name, for a policy that the application has set would make another.
     return EventLoop("asyncio", asyncio.SelectorEventLoop)
 
 
-def _occupy_standard_streams() -> None:
-    """Open what a closed standard stream has left free: libuv aborts the process if it is given such a number."""
+def occupy_standard_streams() -> None:
+    """Open what a closed standard stream has left free.
+
+    libuv aborts the process if it is given such a number; and what libraries print would go to the file that has it.
+    """
     while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(opened)

@@ -4,6 +4,7 @@ import sys
 
 from sidelong.cli.exit_status import ExitStatus
 from sidelong.cli.loading import FailedImportError
+from sidelong.cli.pidfile import PidfileTakenError
 from sidelong.errors import StoreError
 
 
@@ -13,4 +14,5 @@ def tell_failure(error: Exception) -> ExitStatus:
         sys.stderr.write(error.traceback)
     sys.stderr.write(f"sidelong: {error}\n")
     # What has to be mended first is not worth a restart: a supervisor can tell by the status.
-    return ExitStatus.FAILED if isinstance(error, FailedImportError | StoreError) else ExitStatus.MISUSED
+    may_work_later = isinstance(error, FailedImportError | PidfileTakenError | StoreError)
+    return ExitStatus.FAILED if may_work_later else ExitStatus.MISUSED

@@ -18,6 +18,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class Order(StrEnum):
+    """What the worker of a pidfile can be told."""
+
+    QUIET = "quiet"
+    STOP = "stop"
+    DUMP = "dump"
+
+
 class Loop(StrEnum):
     """An event loop that can be asked for."""
 
@@ -80,6 +88,34 @@ Format = Annotated[
         help="auto, pretty, plain or json (default: auto, that is pretty on a terminal and plain elsewhere).",
     ),
 ]
+Health = Annotated[
+    str | None,
+    typer.Option(
+        "--health",
+        metavar="HOST:PORT",
+        help="Answer probes there over HTTP: /live while the event loop turns, /ready while jobs are fetched.",
+    ),
+]
+Pidfile = Annotated[
+    Path | None,
+    typer.Option(
+        "--pidfile",
+        "-P",
+        metavar="FILE",
+        dir_okay=False,
+        help="Write the number of the process there, for `sidelong ctl`; one worker at a time can have the file.",
+    ),
+]
+Logfile = Annotated[
+    Path | None,
+    typer.Option(
+        "--logfile",
+        "-L",
+        metavar="FILE",
+        dir_okay=False,
+        help="Append the log to a file instead; once it is moved away, a new one is begun.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log at DEBUG.")]
 Redis = Annotated[
     str | None,
@@ -113,3 +149,43 @@ Environment = Annotated[
         rich_help_panel=_SETTINGS,
     ),
 ]
+App = Annotated[
+    str | None,
+    typer.Option(
+        "--app",
+        metavar="TARGET",
+        help="The app whose Redis it is, and whose middleware and handlers run: `module:attr` or `path.py[:attr]`.",
+        rich_help_panel=_SETTINGS,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+JobClass = Annotated[
+    str | None, typer.Option("--class", metavar="NAME", help="Jobs of this class or wire name.", rich_help_panel="Jobs")
+]
+OfQueue = Annotated[
+    str | None,
+    typer.Option("--queue", "-q", metavar="NAME", help="Jobs that go to this queue.", rich_help_panel="Jobs"),
+]
+WithTag = Annotated[
+    str | None, typer.Option("--tag", metavar="WORD", help="Jobs with this tag.", rich_help_panel="Jobs")
+]
+ErrorClass = Annotated[
+    str | None,
+    typer.Option("--error", metavar="CLASS", help="Jobs whose last error has this class.", rich_help_panel="Jobs"),
+]
+Text = Annotated[
+    str | None,
+    typer.Option("--text", metavar="TEXT", help="Jobs with this text anywhere in them.", rich_help_panel="Jobs"),
+]
+Jids = Annotated[list[str] | None, typer.Argument(metavar="JID", help="Ids of jobs.")]
+FromPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="Where the jobs are: retry, dead, scheduled, running, or a queue (`queue:dead` for one of such a name).",
+    ),
+]
+AllOfThem = Annotated[bool, typer.Option("--all", help="All jobs there.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

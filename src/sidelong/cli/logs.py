@@ -1,4 +1,4 @@
-"""The log of a worker process: one line per record, to stderr."""
+"""The log of a worker process: one line per record, to stderr or to a file."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ from typing import TextIO
 from sidelong.core.logs.json_lines import JsonFormatter
 from sidelong.core.logs.levels import JobLevelFilter
 from sidelong.core.logs.text import PlainFormatter, PrettyFormatter
+from sidelong.errors import ConfigurationError
 from sidelong.settings import LogSurroundings, log_surroundings
 
 
@@ -35,13 +36,60 @@ class LogHandler(logging.StreamHandler[TextIO]):
             super().handleError(record)
 
 
-def configure_logging(verbose: bool, log_format: str = "auto") -> None:
-    """Send all records from INFO up to stderr, and Sidelong's own from DEBUG up if `verbose`.
+class LogFileHandler(LogHandler):
+    """Appends to a file; once it is moved away, as logrotate does, a new one is begun under its name.
+
+    Args:
+        path: where it is.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # The application may change the directory.
+        self._path = path.absolute()
+        super().__init__(self._open())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record to the file that has the name now."""
+        if self._was_moved():
+            # While none can be opened, it goes on in the old one.
+            with suppress(OSError):
+                old, self.stream = self.stream, self._open()
+                old.close()
+        super().emit(record)
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        with suppress(OSError):
+            self.stream.close()
+
+    def _open(self) -> TextIO:
+        stream = self._path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
+        self._opened = os.fstat(stream.fileno())
+        return stream
+
+    def _was_moved(self) -> bool:
+        try:
+            return not os.path.samestat(self._path.stat(), self._opened)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+
+
+def configure_logging(verbose: bool, log_format: str = "auto", file: Path | None = None) -> None:
+    """Send all records from INFO up to a file or to stderr, and Sidelong's own from DEBUG up if `verbose`.
 
     Called before user code is imported, so that an application's own `dictConfig` still has the last word.
+
+    Raises:
+        ConfigurationError: the file cannot be opened.
     """
     surroundings = log_surroundings()
-    handler = LogHandler(_stderr())
+    handler = _handler(file)
     handler.addFilter(JobLevelFilter())
     handler.setFormatter(_formatter(log_format, handler.stream, surroundings))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -54,6 +102,16 @@ def use_log_format(log_format: str) -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, LogHandler):
             handler.setFormatter(_formatter(log_format, handler.stream, log_surroundings()))
+
+
+def _handler(file: Path | None) -> LogHandler:
+    stderr = _stderr()
+    if file is None:
+        return LogHandler(stderr)
+    try:
+        return LogFileHandler(file)
+    except OSError as error:
+        raise ConfigurationError(f"the log file {file} cannot be opened: {error.strerror or error}") from None
 
 
 def _formatter(log_format: str, stream: TextIO, surroundings: LogSurroundings) -> logging.Formatter:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from sidelong.cli import flags
+from sidelong.cli import flags, looking, steering
 from sidelong.cli.command import Command, Group
+from sidelong.cli.new.commands import new
 
 cli = typer.Typer(
     name="sidelong",
@@ -56,6 +57,9 @@ def run(
     labels: flags.Labels = None,
     event_loop: flags.EventLoop = None,
     log_format: flags.Format = None,
+    health: flags.Health = None,
+    pidfile: flags.Pidfile = None,
+    logfile: flags.Logfile = None,
     verbose: flags.Verbose = False,
     redis: flags.Redis = None,
     config_file: flags.ConfigFile = None,
@@ -64,10 +68,11 @@ def run(
     """Run a worker: take jobs from Redis and perform them, until told to stop.
 
     **TERM** or **Ctrl-C** stops it: no new jobs, running ones get the timeout. A second one cancels them at
-    once, a third leaves at once. **TSTP** stops taking jobs and keeps running those it has; **TTIN** logs the
-    stacks of all tasks and threads.
+    once, a third leaves at once. **TSTP** or **USR1** stops taking jobs and keeps running those it has; **TTIN**
+    logs the stacks of all tasks and threads.
 
-    Exit status: 0 after a stop, 1 if Redis or the app's own code failed, 2 if the command or a setting is wrong.
+    Exit status: 0 after a stop; 1 if Redis or the app's own code failed, or the pidfile is that of a living worker;
+    2 if the command or a setting is wrong.
 
     For example:
 
@@ -92,11 +97,37 @@ def run(
                 labels=labels or (),
                 event_loop=str(event_loop) if event_loop else None,
                 log_format=str(log_format) if log_format else None,
+                health=health,
+                pidfile=pidfile,
+                logfile=logfile,
                 config_file=config_file,
                 environment=environment,
             )
         )
     )
+
+
+@cli.command(cls=Command)
+def health(
+    address: Annotated[
+        str | None,
+        typer.Argument(metavar="HOST:PORT", help="Where the worker answers (default: SIDELONG_HEALTH, or the file)."),
+    ] = None,
+    ready: Annotated[bool, typer.Option("--ready", help="Ask whether it is ready instead.")] = False,
+) -> None:
+    """Ask a worker that runs with `--health` whether it is live; for probes that run a command.
+
+    Exit status: 0 if it is; 1 if it is not, or does not answer within 3 seconds; 2 if nobody says where to ask.
+
+    For example:
+
+    - `sidelong health 127.0.0.1:8080`
+
+    - `sidelong health 127.0.0.1:8080 --ready`
+    """
+    from sidelong.cli.health import ask_health
+
+    raise typer.Exit(ask_health(address, probe="ready" if ready else "live"))
 
 
 @cli.command(cls=Command)
@@ -186,6 +217,9 @@ def config(
     labels: flags.Labels = None,
     event_loop: flags.EventLoop = None,
     log_format: flags.Format = None,
+    health: flags.Health = None,
+    pidfile: flags.Pidfile = None,
+    logfile: flags.Logfile = None,
     verbose: flags.Verbose = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
     redis: flags.Redis = None,
@@ -215,10 +249,77 @@ def config(
                 labels=labels or (),
                 event_loop=str(event_loop) if event_loop else None,
                 log_format=str(log_format) if log_format else None,
+                health=health,
+                pidfile=pidfile,
+                logfile=logfile,
                 config_file=config_file,
                 environment=environment,
             ),
             as_json=as_json,
+        )
+    )
+
+
+@cli.command(cls=Command)
+def web(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TARGET",
+            help="Where the app is, as for `run`: its client middleware then runs when a job is retried. Without it,"
+            " only Redis is needed.",
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", "-p", metavar="PORT", min=0, max=65535, help="The port; 0 for any free one.")
+    ] = 8080,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option("--allowed-host", metavar="NAME", help="A name that leads here; repeat it for more."),
+    ] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Allow nothing but looking.")] = False,
+    is_open: Annotated[
+        bool, typer.Option("--insecure-no-auth", help="Let everybody in who can reach the address.")
+    ] = False,
+    exporter: Annotated[
+        bool, typer.Option("--exporter", help="Also answer /prometheus and /scale. Needs `sidelong[metrics]`.")
+    ] = False,
+    title: Annotated[str, typer.Option("--title", metavar="TEXT", help="What the pages are called.")] = "Sidelong",
+    redis: flags.Redis = None,
+    config_file: flags.ConfigFile = None,
+    environment: flags.Environment = None,
+) -> None:
+    """Serve the pages on which jobs are seen and steered. Needs `sidelong[web]`.
+
+    It asks for the user and password in **SIDELONG_WEB_USERNAME** and **SIDELONG_WEB_PASSWORD**. Without them it
+    listens on this machine only.
+
+    Exit status: 0 after a stop, 1 if Redis or the port cannot be used, 2 if the command or a setting is wrong.
+
+    For example:
+
+    - `sidelong web --redis redis://localhost:6379/0`
+
+    - `sidelong web shop.jobs:app --host 0.0.0.0 --port 8080`
+    """
+    from sidelong.cli.web import WebOptions, serve_web
+
+    raise typer.Exit(
+        serve_web(
+            WebOptions(
+                target=target,
+                redis=redis,
+                host=host,
+                port=port,
+                allowed_hosts=allowed_hosts or (),
+                read_only=read_only,
+                is_open=is_open,
+                exporter=exporter,
+                title=title,
+                config_file=config_file,
+                environment=environment,
+            )
         )
     )
 
@@ -243,3 +344,11 @@ def demo(
     from sidelong.cli.demo.command import run_demo
 
     raise typer.Exit(run_demo(redis, seed=seed, orders=orders))
+
+
+cli.add_typer(new, name="new")
+for _panel, _commands in {"Look": looking.COMMANDS, "Steer": steering.COMMANDS}.items():
+    for _command in _commands:
+        cli.command(cls=Command, rich_help_panel=_panel)(_command)
+
+cli.command(cls=Command, rich_help_panel="Steer")(steering.ctl)

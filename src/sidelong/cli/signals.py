@@ -1,4 +1,4 @@
-"""What a worker process does on TERM, INT, TSTP and TTIN."""
+"""What a worker process does on TERM, INT, TSTP, USR1 and TTIN."""
 
 import asyncio
 import logging
@@ -19,7 +19,8 @@ from sidelong.worker.worker import Worker
 logger = logging.getLogger("sidelong.cli")
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
-_HANDLED = (*_STOP, signal.SIGTSTP, signal.SIGTTIN)
+_QUIET = (signal.SIGTSTP, signal.SIGUSR1)
+_HANDLED = (*_STOP, *_QUIET, signal.SIGTTIN)
 _HANDLER_ENDS_WITHIN = 0.05
 """Seconds."""
 
@@ -45,10 +46,16 @@ class Signals:
         return self._stop_requests > 0
 
     def install(self) -> None:
-        """Take the signals over; a handler that user code has set meanwhile is kept and called first."""
+        """Take the signals over; a handler that user code has set meanwhile is kept and called first.
+
+        USR1 is left to user code that wants it: that it means quiet is a habit from Sidekiq before version 6.
+        """
         for number in _HANDLED:
             current = signal.getsignal(number)
             if current == self._receive:
+                continue
+            # Programs have uses of their own for it, and a worker that is quiet stays so.
+            if number == signal.SIGUSR1 and current is not signal.SIG_DFL:
                 continue
             if callable(current) and current is not signal.default_int_handler:
                 self._previous[number] = current
@@ -82,7 +89,7 @@ class Signals:
             previous(number, frame)
         if number in _STOP:
             self._stop(number)
-        elif number == signal.SIGTSTP:
+        elif number in _QUIET:
             self._wants_quiet = True
             if self._worker is not None:
                 self._in_loop(self._worker.quiet)

@@ -63,9 +63,11 @@ class ArgumentTypes:
         Raises:
             ArgumentError: one does not fit its annotation, or would not arrive as it is.
         """
+        if tuple(map(type, args)) == self._exact:
+            return args
         if not self._is_ready:
             self._prepare_finally()
-        if self._target is None or self._fit_exactly(args):
+        if self._target is None:
             return args
         given = self._packed(args) if self._is_variadic else args
         if not self._encoded:
@@ -87,9 +89,11 @@ class ArgumentTypes:
         Raises:
             ArgumentError: one does not fit its annotation.
         """
+        if tuple(map(type, args)) == self._exact:
+            return args
         if not self._is_ready:
             self._prepare_finally()
-        if self._target is None or self._fit_exactly(args):
+        if self._target is None:
             return args
         try:
             arrived = astuple(self._convert(self._packed(args) if self._is_variadic else args, self._target))
@@ -141,9 +145,6 @@ class ArgumentTypes:
         self._is_ready = True
 
     # One list of arguments.
-
-    def _fit_exactly(self, args: list[Any]) -> bool:
-        return self._exact is not None and tuple(map(type, args)) == self._exact
 
     def _packed(self, args: list[Any]) -> list[Any]:
         """Return arguments with those of `*args` as one list, if there are any."""

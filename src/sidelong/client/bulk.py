@@ -89,7 +89,7 @@ def telling_what_is_stored(jids: Sequence[str | None]) -> Iterator[None]:
     except PushError as error:
         error.enqueued = (*(jid for jid in jids if jid), *error.enqueued)
         raise
-    except Exception as error:
+    except BaseException as error:
         if done := [jid for jid in jids if jid]:
             error.add_note(f"enqueued before: {counted(len(done), 'job')} of this call, up to {done[-1]}")
         raise

@@ -11,15 +11,43 @@ from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
 from sidelong.client.background import Background, Close, background, running_background
-from sidelong.errors import EnqueueUncertain, NotEnqueued, PushError
+from sidelong.errors import EnqueueUncertain, NotEnqueued, ReplyLost, SidelongError, StoreError, Unavailable
 
 T = TypeVar("T")
 
 Make = Callable[[], Coroutine[Any, Any, T]]
 
-_BROKEN_OFF: Final = "the push was broken off, as by the end of its event loop: the job may or may not be stored"
 _LOOK_AGAIN: Final = 0.25
 """Seconds after which a waiting thread looks whether the loop still turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a call is for, and so how it fails where its event loop does.
+
+    Attributes:
+        not_done: raised where it did not begin.
+        uncertain: raised where it did not come to its end.
+        what: what is told of.
+        nothing: that nothing was done.
+        anything: that it may have been.
+        again: what to do then.
+    """
+
+    not_done: type[SidelongError]
+    uncertain: type[SidelongError]
+    what: str
+    nothing: str
+    anything: str
+    again: str
+
+
+PUSHING: Final = Purpose(
+    NotEnqueued, EnqueueUncertain, "push", "nothing was stored", "its jobs may or may not be stored", "enqueue again"
+)
+STEERING: Final = Purpose(
+    Unavailable, ReplyLost, "call", "nothing was done", "it may or may not have been done", "try again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +73,25 @@ def host_calls() -> None:
     _host.set(_Host(asyncio.get_running_loop(), os.getpid()))
 
 
-def call(make: Make[T], *, close: Close, patience: float) -> T:
+def call(make: Make[T], *, close: Close, patience: float, purpose: Purpose = PUSHING) -> T:
     """Run `make()` on an event loop, in a copy of this thread's context, and return what it returns.
 
     The loop is that of the worker whose job runs in this thread. Where there is none, or it has ended, it is the
     background loop of this process.
 
     A loop that something blocks is waited for until `patience` is over: what has not begun by then is withdrawn.
-    What has begun is waited for as long as the loop lives, as awaiting it would; a push limits itself.
+    What has begun is waited for as long as the loop lives, as awaiting it would; it limits itself.
 
     Args:
         make: makes the coroutine.
         close: gives back what the coroutine opens on a loop; awaited when the background loop ends.
         patience: seconds for the loop to begin, or to go on after it was left.
+        purpose: what it is for.
 
     Raises:
         RuntimeError: this thread runs an event loop, which waiting would block.
-        NotEnqueued: it did not begin.
-        EnqueueUncertain: it began, and the loop ended before it did.
+        NotEnqueued, or Unavailable where it is no push: it did not begin.
+        EnqueueUncertain, or ReplyLost: it began, and the loop ended before it did.
         BaseException: what the coroutine raises.
     """
     refuse_on_event_loop()
@@ -70,16 +99,16 @@ def call(make: Make[T], *, close: Close, patience: float) -> T:
     # The child of a fork has a copy of the loop, but not the thread that turns it.
     if host is not None and host.pid == os.getpid():
         with contextlib.suppress(_LoopHasEnded):
-            return _Call(make, host).result(patience)
+            return _Call(make, host, purpose).result(patience)
     try:
         own = background()
     except (OSError, RuntimeError) as error:
-        raise NotEnqueued(f"nothing was stored: there can be no background event loop: {error}") from None
+        raise purpose.not_done(f"{purpose.nothing}: there can be no background event loop: {error}") from None
     own.close_at_end(close)
     try:
-        return _Call(make, own).result(patience)
+        return _Call(make, own, purpose).result(patience)
     except _LoopHasEnded:
-        raise NotEnqueued("nothing was stored: the background event loop does not turn") from None
+        raise purpose.not_done(f"{purpose.nothing}: the background event loop does not turn") from None
 
 
 def give_back(close: Close, *, patience: float) -> None:
@@ -93,8 +122,8 @@ def give_back(close: Close, *, patience: float) -> None:
         return
     own.forget(close)
     # A loop that ends has given everything back by itself.
-    with contextlib.suppress(_LoopHasEnded, PushError):
-        _Call(close, own).result(patience)
+    with contextlib.suppress(_LoopHasEnded, StoreError):
+        _Call(close, own, STEERING).result(patience)
 
 
 def refuse_on_event_loop() -> None:
@@ -123,10 +152,12 @@ class _Call(Generic[T]):
     Args:
         make: makes the coroutine.
         where: the loop, and the tasks that it runs for threads.
+        purpose: what it is for.
     """
 
-    def __init__(self, make: Make[T], where: _Host | Background) -> None:
+    def __init__(self, make: Make[T], where: _Host | Background, purpose: Purpose) -> None:
         self._make = make
+        self._purpose = purpose
         self._loop = where.loop
         self._calls = where.calls
         # Pending until the loop begins. Until then, and no longer, `cancel` withdraws the call.
@@ -156,10 +187,11 @@ class _Call(Generic[T]):
             with contextlib.suppress(TimeoutError):
                 self._answer.exception(_LOOK_AGAIN)
         except BaseException as interruption:
+            purpose = self._purpose
             interruption.add_note(
-                "nothing was stored"
+                purpose.nothing
                 if self._answer.cancel()
-                else "the push goes on without this thread: its jobs may or may not be stored"
+                else f"the {purpose.what} goes on without this thread: {purpose.anything}"
             )
             raise
         return self._answer.done()
@@ -169,12 +201,18 @@ class _Call(Generic[T]):
         if self._answer.cancel():
             if not self._loop.is_running():
                 raise _LoopHasEnded
-            raise NotEnqueued(
-                f"nothing was stored: something has blocked the event loop for {patience:g} s; "
-                "find out what it is, and enqueue again"
+            raise self._purpose.not_done(
+                f"{self._purpose.nothing}: something has blocked the event loop for {patience:g} s; "
+                f"find out what it is, and {self._purpose.again}"
             )
         if not self._answer.done():
-            raise EnqueueUncertain(_BROKEN_OFF)
+            raise self._broken_off()
+
+    def _broken_off(self) -> SidelongError:
+        purpose = self._purpose
+        return purpose.uncertain(
+            f"the {purpose.what} was broken off, as by the end of its event loop: {purpose.anything}"
+        )
 
     # On the event loop.
 
@@ -188,7 +226,7 @@ class _Call(Generic[T]):
         try:
             result = await self._make()
         except (asyncio.CancelledError, GeneratorExit):
-            self._answer.set_exception(EnqueueUncertain(_BROKEN_OFF))
+            self._answer.set_exception(self._broken_off())
             raise
         except BaseException as error:
             # SystemExit would end the loop: here it is the caller's.

@@ -4,27 +4,34 @@ import copy
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from sidelong.client.bulk import slice_size, slices, telling_what_is_stored, with_times
+from sidelong.client.stencil import Stencil
 from sidelong.client.validation import Enqueueable, Spoilt, check_due, check_middleware_result, fault_of, normalise
 from sidelong.core.clock import Clock, SystemClock
 from sidelong.core.config import Config
 from sidelong.core.identity import new_jid
 from sidelong.core.middleware import Chain, compose
 from sidelong.core.options import has_containers, options_payload
-from sidelong.core.serialization import check_arguments, dumps, loads
+from sidelong.core.promotion import promoting
+from sidelong.core.serialization import dump_arguments, dump_payload, loads
 from sidelong.errors import ArgumentError, InvalidPayloadError, PayloadTooLargeError
 from sidelong.store.pusher import Push
 
-if TYPE_CHECKING:
-    from sidelong.store.pusher import Pusher
-
 logger = logging.getLogger("sidelong")
 
-# What a double holds exactly: Lua, browsers and many languages read no larger integer unchanged.
-_SAFE_INTEGER: Final = 2**53
 _MOST_WARNINGS: Final = 1000
+
+Slice = list[dict[str, Any]] | tuple[Push, ...]
+"""Payloads of a bulk push that are yet to be written, or written ones."""
+
+
+class Destination(Protocol):
+    """Where pushes go: a `Pusher`, or a block of a test."""
+
+    async def push(self, pushes: Sequence[Push], /) -> None:
+        """Take jobs; when this returns, they are stored."""
 
 
 class Client:
@@ -37,23 +44,28 @@ class Client:
         close: gives the connections of the running event loop back.
         clock: tells the time.
         random: spreads bulk pushes.
+
+    Attributes:
+        config: default job options and payload limits.
+        clock: tells the time.
+        pusher: returns what stores the jobs. A test may put something else in its place, as in that of the clock.
     """
 
     def __init__(
         self,
         config: Config,
         chain: Chain,
-        pusher: "Callable[[], Pusher]",
+        pusher: Callable[[], Destination],
         *,
         close: Callable[[], Awaitable[None]],
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
-        self.clock = clock or SystemClock()
+        self.config = config
+        self.clock: Clock = clock or SystemClock()
+        self.pusher = pusher
         self.random = random or Random()
-        self._config = config
         self._chain = chain
-        self._pusher = pusher
         self._close = close
         # Classes already warned of; callers may push any number of names, so it is capped.
         self._warned: set[str] = set()
@@ -74,7 +86,7 @@ class Client:
             NotEnqueued: nothing was stored; pushing again is safe.
             EnqueueUncertain: Redis did not answer; the job may have been stored.
         """
-        return await self.submit(normalise(item, self._config.default_job_options, self.clock.now()))
+        return await self.submit(normalise(item, self.config.default_job_options, self.clock.now()))
 
     async def push_bulk(
         self, items: Mapping[str, Any], *, batch_size: int | None = None, spread: float | None = None
@@ -97,9 +109,7 @@ class Client:
         """
         return await self.submit_many(self.cut_bulk(items, batch_size=batch_size, spread=spread))
 
-    def cut_bulk(
-        self, items: Mapping[str, Any], *, batch_size: int | None, spread: float | None
-    ) -> Iterator[list[dict[str, Any]]]:
+    def cut_bulk(self, items: Mapping[str, Any], *, batch_size: int | None, spread: float | None) -> Iterator[Slice]:
         """Return the payloads of a bulk push, slice by slice; see `push_bulk`."""
         if not isinstance(items, Mapping):
             raise TypeError(f"a job must be a dict with 'class' and 'args', not {type(items).__name__}")
@@ -110,7 +120,7 @@ class Client:
             raise TypeError("bulk 'args' must be an iterable of argument lists, as in [[1], [2]]")
         if "jid" in common and not (isinstance(arguments, Sequence) and len(arguments) <= 1):
             raise InvalidPayloadError("an explicit 'jid' works only with one job")
-        template = normalise({**common, "args": []}, self._config.default_job_options, self.clock.now())
+        template = normalise({**common, "args": []}, self.config.default_job_options, self.clock.now())
         # The keys keep their places; each job gets an id and a time of its own.
         template |= {"jid": common.get("jid"), "created_at": common.get("created_at")}
         return self.cut(template, arguments, batch_size=batch_size, at=at, spread=spread)
@@ -134,10 +144,10 @@ class Client:
         if prepared is None:
             return None
         push = self._seal(prepared, is_plain=is_plain)
-        await self._pusher().push((push,))
+        await self.pusher().push((push,))
         return push.jid
 
-    async def submit_many(self, chunks: Iterable[list[dict[str, Any]]], *, is_plain: bool = False) -> list[str | None]:
+    async def submit_many(self, chunks: Iterable[Slice], *, is_plain: bool = False) -> list[str | None]:
         """Push slices of complete payloads, each in one trip to Redis; see `push_bulk` and `submit`."""
         jids: list[str | None] = []
         with telling_what_is_stored(jids):
@@ -145,10 +155,11 @@ class Client:
                 jids.extend(await self.submit_slice(chunk, first=len(jids), is_plain=is_plain))
         return jids
 
-    async def submit_slice(
-        self, items: list[dict[str, Any]], *, first: int, is_plain: bool = False
-    ) -> list[str | None]:
+    async def submit_slice(self, items: Slice, *, first: int, is_plain: bool = False) -> list[str | None]:
         """Push some of the payloads of a bulk push, of which `first` went before; see `push_bulk`."""
+        if isinstance(items, tuple):
+            await self.pusher().push(items)
+            return [push.jid for push in items]
         prepared: Sequence[dict[str, Any] | None] = items
         if self._chain:
             prepared, is_plain = [await self.prepare(item) for item in items], False
@@ -159,7 +170,7 @@ class Client:
         except (ArgumentError, PayloadTooLargeError) as error:
             raise type(error)(f"element {first + len(pushes)}: {error}") from None
         if alive := [push for push in pushes if push is not None]:
-            await self._pusher().push(alive)
+            await self.pusher().push(alive)
         return [None if push is None else push.jid for push in pushes]
 
     def cut(
@@ -170,11 +181,24 @@ class Client:
         batch_size: int | None,
         at: Any,
         spread: float | None,
-    ) -> Iterator[list[dict[str, Any]]]:
-        """Return a copy of `template` for each element of `arguments`, in slices; see `push_bulk`."""
+        stencil: Stencil | None = None,
+    ) -> Iterator[Slice]:
+        """Return a payload for each element of `arguments`, in slices; see `push_bulk`.
+
+        Args:
+            template: what each is a copy of.
+            arguments: lists of positional arguments.
+            batch_size: how many go to Redis at once.
+            at: when to enqueue them.
+            spread: seconds over which to spread them.
+            stencil: writes the same payloads, where nobody wants to see them before: enqueued at once, no middleware.
+        """
         now = self.clock.now()
         timed = with_times(arguments, at, spread, now=now, random=self.random)
-        size = slice_size(batch_size, is_scheduled=at is not None or spread is not None)
+        is_scheduled = at is not None or spread is not None
+        size = slice_size(batch_size, is_scheduled=is_scheduled)
+        if stencil is not None and not is_scheduled:
+            return self._filled_in(template, stencil, slices(arguments, size), now)
         return slices(self._copies(template, timed, now), size)
 
     async def close(self) -> None:
@@ -184,7 +208,7 @@ class Client:
     @property
     def patience(self) -> float:
         """Seconds that one push may take at most: to connect, and to be answered."""
-        return self._config.connect_timeout + self._config.answer_timeout
+        return self.config.connect_timeout + self.config.answer_timeout
 
     @property
     def has_middleware(self) -> bool:
@@ -210,7 +234,8 @@ class Client:
             return self._entering(item)
         # Before the middleware, which may change the payload in its place.
         was_good = fault_of(item) is None
-        passed = await self._passed(item)
+        with promoting(item):
+            passed = await self._passed(item)
         if passed is None:
             return None
         fault = fault_of(passed)
@@ -264,6 +289,34 @@ class Client:
                 item["at"] = at
             yield item
 
+    def _filled_in(
+        self, template: dict[str, Any], stencil: Stencil, chunks: Iterator[list[list[Any]]], now: float
+    ) -> Iterator[Slice]:
+        first = 0
+        for chunk in chunks:
+            # Asked for each slice: a lazy iterable may take long, and middleware come meanwhile.
+            if self._chain:
+                yield list(self._copies(template, ((args, None) for args in chunk), now))
+            else:
+                yield self._written(stencil, chunk, first)
+            first += len(chunk)
+
+    def _written(self, stencil: Stencil, chunk: list[list[Any]], first: int) -> tuple[Push, ...]:
+        written: list[bytes] = []
+        try:
+            for args in chunk:
+                raw, is_large = dump_arguments(args)
+                if is_large:
+                    self._warn_of_large_integer(stencil.name)
+                written.append(raw)
+        except ArgumentError as error:
+            raise ArgumentError(f"element {first + len(written)}: {error}") from None
+        pushes, most = stencil.pushes(written, self.clock.now()), self.config.payload_warn
+        for index, push in enumerate(pushes, first):
+            if len(push.raw) > most:
+                self._refuse_or_warn(push, stencil.name, element=index)
+        return tuple(pushes)
+
     def _seal(self, item: dict[str, Any], *, is_plain: bool = False) -> Push:
         """Decide between queue and schedule, check what may travel, and write the bytes."""
         now = self.clock.now()
@@ -274,30 +327,23 @@ class Client:
             item["enqueued_at"] = now
         else:
             item.pop("enqueued_at", None)
-        args = item["args"]
-        try:
-            raw = dumps(item, doubtful=args if is_plain else None)
-        except InvalidPayloadError:
-            # Bad arguments are by far the likeliest cause, and have an error of their own.
-            check_arguments(args)
-            raise
-        if len(raw) > self._config.payload_warn:
-            self._refuse_or_warn(item, len(raw))
-        if _has_large_integer(args):
+        raw, is_large = dump_payload(item, is_plain=is_plain)
+        push = Push(item["jid"], item["queue"], raw, at)
+        if len(raw) > self.config.payload_warn:
+            self._refuse_or_warn(push, item["class"])
+        if is_large:
             self._warn_of_large_integer(item["class"])
-        return Push(item["jid"], item["queue"], raw, at)
+        return push
 
-    def _refuse_or_warn(self, item: Mapping[str, Any], size: int) -> None:
-        if size > self._config.payload_limit:
+    def _refuse_or_warn(self, push: Push, name: str, element: int | None = None) -> None:
+        size, place = len(push.raw), "" if element is None else f"element {element}: "
+        if size > self.config.payload_limit:
             raise PayloadTooLargeError(
-                f"the payload of {item['class']} has {size:,} bytes, more than payload_limit "
-                f"({self._config.payload_limit:,}); store the data elsewhere and pass its key"
+                f"{place}the payload of {name} has {size:,} bytes, more than payload_limit "
+                f"({self.config.payload_limit:,}); store the data elsewhere and pass its key"
             )
         logger.warning(
-            "The payload of %s %s has %s bytes; store the data elsewhere and pass its key",
-            item["class"],
-            item["jid"],
-            f"{size:,}",
+            "The payload of %s %s has %s bytes; store the data elsewhere and pass its key", name, push.jid, f"{size:,}"
         )
 
     def _warn_of_large_integer(self, name: str) -> None:
@@ -308,17 +354,3 @@ class Client:
             "%s got an integer beyond 2**53, which programs in other languages may round; send a string",
             name,
         )
-
-
-def _has_large_integer(values: Iterable[Any]) -> bool:
-    for value in values:
-        kind = type(value)
-        if kind is int:
-            if not -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
-                return True
-        elif kind is list:
-            if _has_large_integer(value):
-                return True
-        elif kind is dict and _has_large_integer(value.values()):
-            return True
-    return False

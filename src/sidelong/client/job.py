@@ -3,22 +3,22 @@
 import copy
 import functools
 import inspect
-import itertools
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from sidelong.client.client import Client
+from sidelong.client.client import Client, Slice
 from sidelong.client.inlining import run_inline
 from sidelong.client.job_ref import JobRef
 from sidelong.client.schedule import after, instant
 from sidelong.client.signature import Signature
+from sidelong.client.stencil import Stencil
 from sidelong.client.sync import SyncClient, SyncJob
 from sidelong.core.identity import new_jid
 from sidelong.core.middleware import Chain
 from sidelong.core.options import JobOptions, has_containers, refuse_local
 from sidelong.core.serialization import is_plain
-from sidelong.errors import ArgumentError, JobDefinitionError
+from sidelong.errors import JobDefinitionError
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
@@ -45,6 +45,8 @@ class Job(Generic[P, R]):
         options: complete options.
         is_async: whether an execution is awaited on the event loop; if not, it runs in a thread.
         convert: returns the arguments of a payload as the function takes them, or raises `ArgumentError`.
+        client: pushes the payloads.
+        server_chain: the server middleware of its application.
     """
 
     def __init__(
@@ -64,8 +66,8 @@ class Job(Generic[P, R]):
         self.is_async = is_coroutine_function(function)
         self._function = function
         self._create = create
-        self._client = client
-        self._server_chain = server_chain
+        self.client = client
+        self.server_chain = server_chain
         is_method = create is not None and not isinstance(
             inspect.getattr_static(create, "perform", None), staticmethod | classmethod
         )
@@ -98,7 +100,7 @@ class Job(Generic[P, R]):
         Raises:
             ValueError: the delay is not finite, or leads beyond the year 9999.
         """
-        due = after(delay, self._client.clock.now())
+        due = after(delay, self.client.clock.now())
         return await self._submit(self._signature.bind(args, kwargs), due)
 
     async def enqueue_at(self, when: float | datetime, /, *args: P.args, **kwargs: P.kwargs) -> JobRef | None:
@@ -136,13 +138,13 @@ class Job(Generic[P, R]):
         chunks = self.cut(arguments, batch_size=batch_size, at=at, spread=spread)
         return [
             None if jid is None else JobRef(jid)
-            for jid in await self._client.submit_many(chunks, is_plain=self._is_plain)
+            for jid in await self.client.submit_many(chunks, is_plain=self._is_plain)
         ]
 
     @property
     def sync(self) -> SyncJob[P]:
         """The same verbs for threads without an event loop, such as those of `def` jobs; see `SyncJob`."""
-        return SyncJob(self, SyncClient(self._client))
+        return SyncJob(self, SyncClient(self.client))
 
     @overload
     def with_options(self) -> "Job[P, R]": ...
@@ -189,9 +191,7 @@ class Job(Generic[P, R]):
             Exception: whatever the job or a middleware raises; nothing is retried.
         """
         item = self._new_item(self._signature.bind(args, kwargs))
-        return await run_inline(
-            item, self._client, self._server_chain, self.target, self.convert, is_async=self.is_async
-        )
+        return await run_inline(item, self.client, self.server_chain, self.target, self.convert, is_async=self.is_async)
 
     def bind(self, args: Sequence[Any]) -> list[Any]:
         """Return positional arguments as payloads carry them.
@@ -201,6 +201,15 @@ class Job(Generic[P, R]):
         """
         return self._signature.bind(tuple(args), {})
 
+    def check(self, args: Sequence[Any]) -> None:
+        """Refuse the arguments of a payload that would not reach the function, which is not called.
+
+        Raises:
+            TypeError: they are too few or too many, or one does not fit its annotation (`ArgumentError`).
+        """
+        self._signature.check_count(args)
+        self.convert(list(args))
+
     def cut(
         self,
         arguments: Iterable[Sequence[Any]],
@@ -208,13 +217,15 @@ class Job(Generic[P, R]):
         batch_size: int | None,
         at: float | datetime | Sequence[float | datetime] | None,
         spread: float | None,
-    ) -> Iterator[list[dict[str, Any]]]:
+    ) -> Iterator[Slice]:
         """Return the payloads of a bulk push, in slices; see `enqueue_many`."""
-        bound: Iterable[list[Any]] = itertools.starmap(self._bind_element, enumerate(arguments))
+        bound: Iterable[list[Any]] = self._signature.bind_each(arguments)
         if isinstance(arguments, Sequence):
             # All of them are at hand: a wrong one is found before the first is enqueued.
             bound = list(bound)
-        return self._client.cut(self._template, bound, batch_size=batch_size, at=at, spread=spread)
+        return self.client.cut(
+            self._template, bound, batch_size=batch_size, at=at, spread=spread, stencil=self._stencil
+        )
 
     def target(self) -> Callable[..., Any]:
         """Return what one execution calls: the function, or `perform` of a new instance."""
@@ -234,7 +245,7 @@ class Job(Generic[P, R]):
         item = self._new_item(args)
         if due is not None and due > item["created_at"]:
             item["at"] = due
-        jid = await self._client.submit(item, is_plain=self._is_plain)
+        jid = await self.client.submit(item, is_plain=self._is_plain)
         return None if jid is None else JobRef(jid)
 
     def _new_item(self, args: list[Any]) -> dict[str, Any]:
@@ -242,25 +253,15 @@ class Job(Generic[P, R]):
         item = self._template.copy() if self._is_flat else copy.deepcopy(self._template)
         item["args"] = args
         item["jid"] = new_jid()
-        item["created_at"] = self._client.clock.now()
+        item["created_at"] = self.client.clock.now()
         return item
-
-    def _bind_element(self, index: int, element: Sequence[Any]) -> list[Any]:
-        try:
-            if isinstance(element, list | tuple):
-                return self.bind(element)
-            raise TypeError(
-                f"{self.name}: enqueue_many takes tuples or lists of arguments, as in [(1,), (2,)], "
-                f"not {type(element).__name__}"
-            )
-        except TypeError as error:
-            kind = ArgumentError if isinstance(error, ArgumentError) else TypeError
-            raise kind(f"element {index}: {error}") from error.__cause__
 
     def _set_options(self, options: JobOptions) -> None:
         self.options = options
+        stated = options.to_payload()
+        self._stencil = Stencil(stated, self.name)
         self._template: dict[str, Any] = {
-            **options.to_payload(),
+            **stated,
             "args": None,
             "class": self.name,
             "jid": None,

@@ -1,10 +1,9 @@
 """What enqueuing returns."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class JobRef:
+class JobRef(msgspec.Struct, frozen=True):
     """A job that was enqueued; `str(ref)` is its id.
 
     Attributes:

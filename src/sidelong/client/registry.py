@@ -43,7 +43,9 @@ class Registry:
         Raises:
             UnknownJobError: there is none.
         """
-        if (job := self._jobs.get(name) or self._aliases.get(name)) is not None:
+        # Written out: a worker asks for every job.
+        job = self._jobs.get(name) or self._aliases.get(name)
+        if job is not None:
             return job
         raise UnknownJobError(
             f"no job of this app is called {shown(name)!r}; import its module, or make it an alias of the job it became"

@@ -1,13 +1,15 @@
 """Bind a call to a job's parameters, so that a wrong argument fails where it is given."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidelong.client.argument_types import ArgumentTypes
-from sidelong.errors import JobDefinitionError
+from sidelong.errors import ArgumentError, JobDefinitionError
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+# A union of the two would be made anew, and searched, for each element.
+_SEQUENCES = (tuple, list)
 
 
 class Signature:
@@ -62,6 +64,38 @@ class Signature:
         is_plain = not kwargs and self._least <= len(args) <= self._most
         bound = list(args) if is_plain else self._bound(args, kwargs)
         return bound if self._types is None else self._types.encode(bound)
+
+    def check_count(self, args: Sequence[Any]) -> None:
+        """Refuse arguments that are too few or too many.
+
+        Raises:
+            TypeError: with what the job takes.
+        """
+        if not self._least <= len(args) <= self._most:
+            self._bound(tuple(args), {})
+
+    def bind_each(self, elements: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+        """Return what `bind` gives for each of `elements`, which are tuples or lists of positional arguments.
+
+        Raises:
+            TypeError: as `bind`, naming the element.
+        """
+        least, most = self._least, self._most
+        encode = None if self._types is None else self._types.encode
+        for index, element in enumerate(elements):
+            try:
+                if not isinstance(element, _SEQUENCES):
+                    raise TypeError(
+                        f"{self._name}: enqueue_many takes tuples or lists of arguments, as in [(1,), (2,)], "
+                        f"not {type(element).__name__}"
+                    )
+                bound = list(element) if least <= len(element) <= most else self._bound(tuple(element), {})
+                if encode is not None:
+                    bound = encode(bound)
+            except TypeError as error:
+                kind = ArgumentError if isinstance(error, ArgumentError) else TypeError
+                raise kind(f"element {index}: {error}") from error.__cause__
+            yield bound
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
         try:

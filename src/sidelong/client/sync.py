@@ -10,15 +10,15 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from sidelong.client.bulk import telling_what_is_stored
-from sidelong.client.calls import call, give_back, refuse_on_event_loop
-from sidelong.client.client import Client
+from sidelong.client.calls import PUSHING, STEERING, Purpose, call, give_back, refuse_on_event_loop
+from sidelong.client.cancelling import CancelResult
+from sidelong.client.client import Client, Slice
 from sidelong.client.job_ref import JobRef
 from sidelong.client.validation import Enqueueable
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 T = TypeVar("T")
-
-Item = dict[str, Any]
 
 
 class SyncClient:
@@ -41,7 +41,7 @@ class SyncClient:
         """Push many jobs of one class; see `Client.push_bulk`, and `SyncJob` for where it runs."""
         return self.submit_many(self._client.cut_bulk(items, batch_size=batch_size, spread=spread))
 
-    def submit_many(self, chunks: Iterable[list[Item]]) -> list[str | None]:
+    def submit_many(self, chunks: Iterable[Slice]) -> list[str | None]:
         """Push slices of complete payloads; see `Client.submit_many`."""
         refuse_on_event_loop()
         jids: list[str | None] = []
@@ -50,9 +50,9 @@ class SyncClient:
                 jids.extend(self.wait(partial(self._client.submit_slice, chunk, first=len(jids))))
         return jids
 
-    def wait(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a coroutine that pushes on an event loop, and return what it returns; see `call`."""
-        return call(make, close=self._client.close, patience=self._client.patience)
+    def wait(self, make: Callable[[], Coroutine[Any, Any, T]], purpose: Purpose = PUSHING) -> T:
+        """Run a coroutine on an event loop, and return what it returns; see `call`."""
+        return call(make, close=self._client.close, patience=self._client.patience, purpose=purpose)
 
     def close(self) -> None:
         """Give back the connections that the background event loop holds for this client."""
@@ -85,7 +85,7 @@ class Verbs(Protocol[P]):
         batch_size: int | None,
         at: float | datetime | Sequence[float | datetime] | None,
         spread: float | None,
-    ) -> Iterator[list[Item]]:
+    ) -> Iterator[Slice]:
         """Return the payloads of a bulk push, in slices."""
         ...
 
@@ -168,18 +168,53 @@ class SyncApp:
     Args:
         client: pushes payloads.
         enqueue: `Sidelong.enqueue`.
+        cancel: `Sidelong.cancel`.
 
     Attributes:
         client: `app.client` for threads without an event loop.
     """
 
-    def __init__(self, client: SyncClient, enqueue: Callable[..., Coroutine[Any, Any, JobRef | None]]) -> None:
+    def __init__(
+        self,
+        client: SyncClient,
+        *,
+        enqueue: Callable[..., Coroutine[Any, Any, JobRef | None]],
+        cancel: Callable[[str | JobRef], Coroutine[Any, Any, CancelResult]],
+    ) -> None:
         self.client = client
         self._enqueue = enqueue
+        self._cancel = cancel
 
     def enqueue(self, target: str | Enqueueable, *args: Any, **options: Any) -> JobRef | None:
         """Enqueue a job by its wire name, also for workers in other languages; see `Sidelong.enqueue`."""
         return self.client.wait(partial(self._enqueue, target, *args, **options))
+
+    def cancel(self, jid: str | JobRef) -> CancelResult:
+        """Call a job off, whether it waits or runs; see `Sidelong.cancel`.
+
+        Raises:
+            StoreError: as `Sidelong.cancel`; `Unavailable` if the event loop did not begin, `ReplyLost` if it ended
+                first. It is safe to try again.
+        """
+        return self.client.wait(partial(self._cancel, jid), STEERING)
+
+    def run(self, function: Callable[Q, Coroutine[Any, Any, T]], /, *args: Q.args, **kwargs: Q.kwargs) -> T:
+        """Await any other call, such as those of `sidelong.api`, and return what it returns.
+
+        `app.sync.run(Queue(app).size)`; what is iterated over is put into an `async def` function first. It runs where
+        pushes do, and lets the exceptions of the function through.
+
+        Args:
+            function: returns what is to be awaited.
+            args: its arguments.
+            kwargs: those that it takes by name.
+
+        Raises:
+            Unavailable: the event loop did not begin.
+            ReplyLost: it ended first, so that nobody knows what was done.
+            Exception: what the function raises.
+        """
+        return self.client.wait(partial(function, *args, **kwargs), STEERING)
 
     def close(self) -> None:
         """Give back the connections that the background event loop holds for this application.

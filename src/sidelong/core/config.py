@@ -8,6 +8,7 @@ from typing import Any, Final, TypedDict
 from sidelong.core.options import DEFAULT_QUEUE
 from sidelong.core.queue_names import Queue, Queues, parse_queues, refuse_shared_queues
 from sidelong.core.setting_checks import (
+    address_or_nothing,
     exception_classes,
     one_of,
     options,
@@ -96,6 +97,10 @@ class Settings(TypedDict, total=False):
     event_loop: str
     log_format: str
     job_logging: bool
+    health: str
+    metrics: bool
+    sidekiq7_metrics: bool
+    sidekiq8_metrics: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +171,18 @@ class Config:
     """How `sidelong run` writes its log: one of `LOG_FORMATS`; auto is pretty on a terminal and plain elsewhere."""
     job_logging: bool = True
     """Whether each job is logged when it starts and when it ends."""
+
+    # What a worker tells those who watch over it.
+    health: str = ""
+    """Where `sidelong run` answers probes over HTTP, as HOST:PORT; empty for nowhere."""
+
+    # What a worker counts.
+    metrics: bool = True
+    """Whether executions are counted by class and queue; the totals always are."""
+    sidekiq7_metrics: bool = True
+    """Whether the Metrics page of Sidekiq 7 shows them as well."""
+    sidekiq8_metrics: bool = True
+    """Whether that of Sidekiq 8 does."""
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -265,4 +282,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "event_loop": one_of(EVENT_LOOPS),
     "log_format": one_of(LOG_FORMATS),
     "job_logging": true_or_false,
+    "health": address_or_nothing,
+    "metrics": true_or_false,
+    "sidekiq7_metrics": true_or_false,
+    "sidekiq8_metrics": true_or_false,
 }

@@ -13,6 +13,8 @@ class CancelReason(Enum):
 
     STOP = auto()
     TIMEOUT = auto()
+    CANCEL = auto()
+    """Somebody called the job off: it is not to run again."""
     FENCED = auto()
     """Others took this worker for dead, and run the job again."""
 
@@ -27,6 +29,7 @@ class Delivery:
         item: the parsed payload; None while it could not be read.
         outcome: how its execution ended; None while it runs.
         started_at: epoch seconds.
+        began: when the job began, by the monotonic clock; only once it has.
         task: the asyncio task that executes it.
         context: what the job can ask about itself.
         cancel_reason: why we asked it to end; None if we did not.
@@ -35,6 +38,7 @@ class Delivery:
     """
 
     __slots__ = (
+        "began",
         "cancel_reason",
         "context",
         "has_slot",
@@ -47,6 +51,8 @@ class Delivery:
         "started_at",
         "task",
     )
+
+    began: float
 
     def __init__(self, raw: bytes, place: int, queue: str) -> None:
         self.raw = raw

@@ -18,3 +18,9 @@ def new_identity(host: str | None = None) -> str:
 def new_jid() -> str:
     """Return a job id: 24 lower-case hex characters, straight from the system so that a fork repeats none."""
     return os.urandom(12).hex()
+
+
+def new_jids(count: int) -> list[str]:
+    """Return so many job ids, for a fraction of what asking the system for each costs."""
+    digits = os.urandom(12 * count).hex()
+    return [digits[at : at + 24] for at in range(0, len(digits), 24)]

@@ -55,10 +55,13 @@ class Chain:
 
     Calling the chain with a middleware adds it, so a chain also serves as a decorator. It may be changed
     while pushes and jobs run: each of them keeps the order it began with.
+
+    Attributes:
+        middlewares: as they are now, the outermost first.
     """
 
     def __init__(self, middlewares: Iterable[Middleware] = ()) -> None:
-        self._middlewares = tuple(middlewares)
+        self.middlewares = tuple(middlewares)
 
     def __call__(self, middleware: M, /) -> M:
         """Add `middleware` and return it: the decorator form of `add`."""
@@ -67,11 +70,11 @@ class Chain:
 
     def add(self, middleware: Middleware) -> None:
         """Put `middleware` innermost; one that is already there moves."""
-        self._middlewares = (*self._without(_checked(middleware)), middleware)
+        self.middlewares = (*self._without(_checked(middleware)), middleware)
 
     def prepend(self, middleware: Middleware) -> None:
         """Put `middleware` outermost; one that is already there moves."""
-        self._middlewares = (_checked(middleware), *self._without(middleware))
+        self.middlewares = (_checked(middleware), *self._without(middleware))
 
     def insert_before(self, existing: Middleware, middleware: Middleware) -> None:
         """Put `middleware` just outside `existing`, or outermost if that is absent."""
@@ -79,31 +82,31 @@ class Chain:
 
     def insert_after(self, existing: Middleware, middleware: Middleware) -> None:
         """Put `middleware` just inside `existing`, or innermost if that is absent."""
-        self._insert(existing, middleware, offset=1, otherwise=len(self._middlewares))
+        self._insert(existing, middleware, offset=1, otherwise=len(self.middlewares))
 
     def remove(self, middleware: Middleware) -> None:
         """Take `middleware` out; nothing happens if it is absent."""
-        self._middlewares = self._without(middleware)
+        self.middlewares = self._without(middleware)
 
     def clear(self) -> None:
         """Take all middleware out."""
-        self._middlewares = ()
+        self.middlewares = ()
 
     def copy(self) -> "Chain":
         """Return a chain with the same middleware that changes on its own."""
-        return Chain(self._middlewares)
+        return Chain(self.middlewares)
 
     def __contains__(self, middleware: object) -> bool:
-        return middleware in self._middlewares
+        return middleware in self.middlewares
 
     def __iter__(self) -> Iterator[Middleware]:
-        return iter(self._middlewares)
+        return iter(self.middlewares)
 
     def __len__(self) -> int:
-        return len(self._middlewares)
+        return len(self.middlewares)
 
     def __repr__(self) -> str:
-        return f"Chain({list(self._middlewares)!r})"
+        return f"Chain({list(self.middlewares)!r})"
 
     def _insert(self, existing: Middleware, middleware: Middleware, offset: int, otherwise: int) -> None:
         if existing == middleware:
@@ -111,10 +114,10 @@ class Chain:
         rest = list(self._without(_checked(middleware)))
         position = rest.index(existing) + offset if existing in rest else otherwise
         rest.insert(position, middleware)
-        self._middlewares = tuple(rest)
+        self.middlewares = tuple(rest)
 
     def _without(self, middleware: Middleware) -> tuple[Middleware, ...]:
-        return tuple(present for present in self._middlewares if present != middleware)
+        return tuple(present for present in self.middlewares if present != middleware)
 
 
 def _checked(middleware: Middleware) -> Middleware:

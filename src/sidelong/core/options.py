@@ -1,5 +1,6 @@
 """What a job asks for beyond its arguments: queue, retries, time limits, hooks."""
 
+import copy
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from sidelong.core.serialization import check_arguments
+from sidelong.core.serialization import check_arguments, is_plain, plain_text
 from sidelong.core.setting_checks import exception_classes, true_or_false
 from sidelong.errors import ArgumentError, ConfigurationError
 
@@ -40,7 +41,7 @@ def check_queue_name(name: object) -> str:
         raise ConfigurationError(
             f"{name!r} is not a queue name: use 1 to 128 letters, digits, dots, colons, dashes or underscores"
         )
-    return name
+    return plain_text(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ _OPTIONAL_KEYS: Final = ("retry_for", "retry_queue", "dead", "backtrace", "tags"
 
 def _retry(value: Any) -> bool | int:
     if isinstance(value, int) and value >= 0:
-        return value
+        return _plain_number(value)
     raise ConfigurationError(f"retry must be True, False or a number of retries from 0 up, not {value!r}")
 
 
@@ -170,7 +171,12 @@ def _seconds(name: str, value: Any) -> float:
         raise ConfigurationError(f"{name} must be seconds or a timedelta, not {value!r}")
     if not math.isfinite(value) or value < 0:
         raise ConfigurationError(f"{name} must be a finite number of seconds from 0 up, not {value!r}")
-    return value
+    return int(value) if isinstance(value, int) else float(value)
+
+
+def _plain_number(value: int) -> bool | int:
+    """Return what JSON can carry of a member of an enum and the like."""
+    return value if isinstance(value, bool) else int(value)
 
 
 def _hook(name: str) -> Callable[[Any], Any]:
@@ -184,14 +190,16 @@ def _hook(name: str) -> Callable[[Any], Any]:
 
 def _backtrace(value: Any) -> bool | int:
     if isinstance(value, int) and value >= 0:
-        return value
+        return _plain_number(value)
     raise ConfigurationError(f"backtrace must be True, False or a number of lines, not {value!r}")
 
 
 def _tags(value: Any) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(tag, str) and tag for tag in value):
-        return tuple(value)
-    raise ConfigurationError(f"tags must be a list of non-empty strings, not {value!r}")
+        tags = tuple(map(plain_text, value))
+        if all(map(is_plain, tags)):
+            return tags
+    raise ConfigurationError(f"tags must be a list of non-empty strings that UTF-8 can carry, not {value!r}")
 
 
 def _log_level(value: Any) -> str:
@@ -207,7 +215,8 @@ def _extra(name: str, value: Any) -> Any:
         check_arguments([value], root=f"option {name}")
     except ArgumentError as error:
         raise ConfigurationError(f"the option {name!r} travels in the payload, but {error}") from error
-    return value
+    # Whatever becomes of the caller's own list or dict, all jobs get what was checked.
+    return copy.deepcopy(value)
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {

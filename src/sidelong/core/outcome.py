@@ -62,6 +62,11 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Somebody called the job off: it is kept nowhere, and is no failure."""
+
+
+@dataclass(frozen=True, slots=True)
 class Buried:
     """The payload could not be read as a job: its bytes go to the dead set and nothing is counted."""
 
@@ -83,10 +88,11 @@ class Rewritten:
     raw: bytes
 
 
-Outcome = Done | Retry | Dead | Dropped | Buried | HandedBack | Lost | Rewritten
+Outcome = Done | Retry | Dead | Dropped | Cancelled | Buried | HandedBack | Lost | Rewritten
 
 DONE = Done()
 DROPPED = Dropped()
+CANCELLED = Cancelled()
 BURIED = Buried()
 HANDED_BACK = HandedBack()
 LOST = Lost()

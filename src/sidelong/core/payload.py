@@ -3,16 +3,22 @@
 Field rules are Sidekiq's (wire-format §3). Readers are lenient: any program may have written the bytes.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from sidelong.core import serialization
+from sidelong.core.display import shown
+from sidelong.core.options import DEFAULT_QUEUE
 from sidelong.errors import InvalidPayloadError
 
 ERROR_MESSAGE_LIMIT = 10_000
 CRASHES = "crashed_at"
 """Our own key: when processes that were running this job died, in epoch seconds, newest last."""
 MAX_CRASHES_KEPT = 10
+_PLAIN = re.compile("[A-Za-z0-9_-]+")
+
+_LONGEST_QUEUE_NAME = 512
 
 
 def parse(raw: bytes) -> dict[str, Any]:
@@ -31,6 +37,19 @@ def usable_jid(item: dict[str, Any]) -> str | None:
     """Return the jid by which the payload can be told apart from others; None if it has none."""
     jid = item.get("jid")
     return jid if type(jid) is str and jid else None
+
+
+def jid_of(raw: bytes) -> str | None:
+    """Return the jid of a stored payload; None if it has none, or is no job."""
+    try:
+        return usable_jid(parse(raw))
+    except InvalidPayloadError:
+        return None
+
+
+def plain_part(jid: str) -> bytes:
+    """Return what every writer of JSON writes of a jid as it is: where this is not found, the jid is not."""
+    return max(_PLAIN.findall(jid), key=len, default="").encode()
 
 
 def wire_class(item: dict[str, Any]) -> str:
@@ -64,6 +83,19 @@ def arguments(item: dict[str, Any]) -> list[Any]:
     if type(args) is not list:
         raise InvalidPayloadError(f"args must be an array, this is {_json_type(args)}")
     return args
+
+
+def queue_to_enter(item: dict[str, Any]) -> str:
+    """Return the queue that a stored payload belongs on.
+
+    Raises:
+        InvalidPayloadError: no queue can have this name. Other programs may use names that a push of ours would
+            refuse; what is printable and not endless is let through.
+    """
+    queue = item.get("queue", DEFAULT_QUEUE)
+    if type(queue) is not str or not queue or len(queue) > _LONGEST_QUEUE_NAME or not queue.isprintable():
+        raise InvalidPayloadError(f"no queue can be called {shown(queue)}")
+    return queue
 
 
 def retries_allowed(value: Any, max_retries: int) -> int | None:

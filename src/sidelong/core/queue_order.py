@@ -1,7 +1,7 @@
 """Which queue is served first: strict, random and weighted order; sharing free slots by weight."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import accumulate
 from random import Random
 from typing import Literal
@@ -28,25 +28,34 @@ class QueueOrder:
         self.names = tuple(weights)
         self.mode: Mode = _mode(weights)
         self._random = random
-        self._indices = range(len(self.names))
         self._weights = tuple(weights.values())
-        self._cumulative = tuple(accumulate(self._weights))
-        self._is_fixed = self.mode == "strict" or len(self.names) == 1
+        self.leave_out(())
+
+    def leave_out(self, indices: Collection[int]) -> None:
+        """Serve all queues but these, until told otherwise; the others share the slots by their weights."""
+        self._indices = tuple(index for index in range(len(self.names)) if index not in indices)
+        self._cumulative = tuple(accumulate(self._weights[index] for index in self._indices))
+        self._is_fixed = self.mode == "strict" or len(self._indices) == 1
+
+    @property
+    def is_empty(self) -> bool:
+        """True while every queue is left out."""
+        return not self._indices
 
     def draw(self, slots: int) -> list[tuple[int, int]]:
         """Share the free slots: pairs of queue and how many slots it gets first, queues without any left out.
 
         Each slot is drawn by weight on its own, so that shares hold within one take, not only over many.
         """
-        if slots <= 0:
+        if slots <= 0 or not self._indices:
             return []
         if self._is_fixed:
-            return [(0, slots)]
+            return [(self._indices[0], slots)]
         drawn = self._random.choices(self._indices, cum_weights=self._cumulative, k=slots)
         return list(Counter(drawn).items())
 
     def order(self) -> list[int]:
-        """Return all queues in the order in which slots that their shares left free are filled."""
+        """Return the queues that are served in the order in which slots that their shares left free are filled."""
         if self._is_fixed:
             return list(self._indices)
         # A race of exponential times is won by each queue in proportion to its weight: the order that

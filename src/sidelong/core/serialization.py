@@ -22,28 +22,71 @@ _MAX_DIGITS = 4300  # msgspec decodes no longer integer
 _LARGEST_INT = 10**_MAX_DIGITS - 1
 _SMALLEST_INT = -_LARGEST_INT
 
-# What a survey of some values found; both may hold at once.
+_SAFE_INTEGER = 2**53
+
+# What a survey of some values found; all may hold at once.
 _RUBY_FLOATS = 1
 _UNFIT = 2
+_LARGE_INTEGERS = 4
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-def dumps(item: Any, *, doubtful: Sequence[Any] | None = None) -> bytes:
+def dumps(item: Any) -> bytes:
     """Write a value as compact JSON, byte for byte as Ruby does.
 
     Args:
         item: exact JSON types only: None, bool, int, float, str, list, and dict with str keys.
-        doubtful: the arguments in it, if the rest is known to be plain; see `is_plain`.
 
     Raises:
         InvalidPayloadError: JSON, or Ruby's parser, cannot carry it; the message names the place.
     """
-    findings = _survey((item,), MAX_NESTING) if doubtful is None else _survey(doubtful, _ARGUMENT_NESTING)
+    findings = _survey((item,), MAX_NESTING)
     if findings & _UNFIT:
         raise InvalidPayloadError(next(_faults(item, "payload", MAX_NESTING)))
-    return _encode(_spell_floats(item) if findings else item)
+    return _encode(_spell_floats(item) if findings & _RUBY_FLOATS else item)
+
+
+def dump_payload(item: dict[str, Any], *, is_plain: bool = False) -> tuple[bytes, bool]:
+    """Write a payload as `dumps` does, and tell whether its arguments hold an integer beyond 2**53.
+
+    What a double holds exactly ends there: Lua, browsers and many languages read no larger integer unchanged.
+
+    Args:
+        item: the payload.
+        is_plain: whether all but its arguments is known to be plain; see `is_plain`.
+
+    Raises:
+        ArgumentError: an argument cannot travel; see `check_arguments`.
+        InvalidPayloadError: something else cannot.
+    """
+    findings = _survey(item["args"], _ARGUMENT_NESTING) if is_plain else _survey((item,), MAX_NESTING)
+    if findings & _UNFIT:
+        # Bad arguments are by far the likeliest cause, and have an error of their own.
+        check_arguments(item["args"])
+        raise InvalidPayloadError(next(_faults(item, "payload", MAX_NESTING)))
+    if not is_plain and findings & _LARGE_INTEGERS:
+        # It may be an option of the caller's own that is so large.
+        findings ^= _LARGE_INTEGERS & ~_survey(item["args"], _ARGUMENT_NESTING)
+    return _encode(_spell_floats(item) if findings & _RUBY_FLOATS else item), bool(findings & _LARGE_INTEGERS)
+
+
+def dump_arguments(args: Sequence[Any]) -> tuple[bytes, bool]:
+    """Write the positional arguments of a job as they stand in its payload; see `dump_payload`.
+
+    Raises:
+        ArgumentError: as `check_arguments`.
+    """
+    findings = _survey(args, _ARGUMENT_NESTING)
+    if findings & _UNFIT:
+        check_arguments(args)
+    return _encode(_spell_floats(args) if findings & _RUBY_FLOATS else args), bool(findings & _LARGE_INTEGERS)
+
+
+def plain_text(text: str) -> str:
+    """Return a text itself of what may be a member of an enum, or of another subclass that JSON cannot carry."""
+    return str.__str__(text)
 
 
 def is_plain(item: Any) -> bool:
@@ -88,6 +131,20 @@ def check_arguments(args: Sequence[Any], *, root: str = "args") -> None:
         raise ArgumentError(next(_faults(list(args), root, _ARGUMENT_NESTING + 1)))
 
 
+def check_value(value: Any, *, root: str) -> None:
+    """Refuse a value that stands as deep in a payload as an argument does; see `check_arguments`.
+
+    Args:
+        value: the value.
+        root: what the message calls it.
+
+    Raises:
+        ArgumentError: it would not come back equal from JSON.
+    """
+    if _survey((value,), _ARGUMENT_NESTING) & _UNFIT:
+        raise ArgumentError(next(_faults(value, root, _ARGUMENT_NESTING)))
+
+
 def _survey(values: Iterable[Any], room: int) -> int:
     # Runs over every value pushed: one flat loop on exact types, no path kept. `_faults` finds the words.
     findings = 0
@@ -98,10 +155,12 @@ def _survey(values: Iterable[Any], room: int) -> int:
                 continue
             return _UNFIT
         if kind is int:
-            if _SMALLEST_INT <= value <= _LARGEST_INT:
+            if -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
                 continue
-            return _UNFIT
-        if kind is float:
+            if not _SMALLEST_INT <= value <= _LARGEST_INT:
+                return _UNFIT
+            findings |= _LARGE_INTEGERS
+        elif kind is float:
             if 1e-4 <= value < 1e15:
                 continue
             if not math.isfinite(value):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from sidelong.core.address import parse_address
 from sidelong.errors import ConfigurationError
 
 
@@ -69,6 +70,13 @@ def text(name: str, value: Any) -> str:
 def text_or_none(name: str, value: Any) -> str | None:
     """Return a string or None."""
     return None if value is None else text(name, value)
+
+
+def address_or_nothing(name: str, value: Any) -> str:
+    """Return HOST:PORT, or an empty string."""
+    if text(name, value):
+        parse_address(value, called=name)
+    return str(value)
 
 
 def texts(name: str, value: Any) -> tuple[str, ...]:

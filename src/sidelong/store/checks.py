@@ -12,6 +12,7 @@ from sidelong.errors import Refused, StoreError
 from sidelong.store.link import Link
 from sidelong.store.rights import OPTIONAL, READ_CONFIGURATION, Lack, find_lack
 from sidelong.store.scripts import Scripts
+from sidelong.store.server_info import read_info
 
 logger = logging.getLogger("sidelong.store")
 
@@ -61,8 +62,7 @@ class StartChecks:
             if error.code == "NOPERM":
                 return {}
             raise StoreError(f"Redis at {self.address} cannot be used: {error}") from None
-        lines = answer.decode("utf-8", "replace").splitlines()
-        return dict(line.split(":", 1) for line in lines if ":" in line)
+        return read_info(answer)
 
     def _check_kind(self, facts: Mapping[str, str]) -> None:
         here = f"Redis at {self.address}"

@@ -11,6 +11,12 @@ def counter_keys(now: float) -> tuple[str, str, str, str]:
     return _keys_of_day(int(now // keys.DAY))
 
 
+def daily_keys(now: float) -> tuple[str, str]:
+    """Return the keys of processed and failed of the UTC day of `now`."""
+    _, processed, _, failed = counter_keys(now)
+    return processed, failed
+
+
 @lru_cache(maxsize=2)
 def _keys_of_day(days: int) -> tuple[str, str, str, str]:
     day = datetime.fromtimestamp(days * keys.DAY, UTC).strftime("%Y-%m-%d")

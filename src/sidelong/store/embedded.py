@@ -36,6 +36,12 @@ def embedded_server(name: str) -> "EmbeddedServer":
         return _servers[name]
 
 
+def forget_embedded_server(name: str) -> None:
+    """Let go of the server behind `memory://name`; who asks for it again gets an empty one."""
+    with _servers_lock:
+        _servers.pop(name, None)
+
+
 class EmbeddedServer:
     """One store in memory, and those who wait for a write to it."""
 
@@ -92,7 +98,10 @@ class EmbeddedLink:
         self.sent += 1
         try:
             if command[0] == "BLMOVE":
-                return await self._wait_and_move(*command[1:])
+                return await self._wait_for(("LMOVE", *command[1:-1]), float(command[-1]))
+            if command[0] == "BLPOP":
+                popped = await self._wait_for(("LPOP", command[1]), float(command[2]))
+                return None if popped is None else [command[1], popped]
             # Answering without ever giving way would starve the loop's other tasks.
             await asyncio.sleep(0)
             answer = self._execute(command)
@@ -117,12 +126,17 @@ class EmbeddedLink:
 
     async def unblock(self, via: Link) -> None:
         """See `Link.unblock`."""
+        self._unblock()
+
+    def _unblock(self) -> None:
         if self._wake is not None:
             self._is_unblocked = True
             self._wake()
 
     async def close(self) -> None:
         """See `Link.close`."""
+        self._is_unblocked = True
+        self._unblock()
         self._client.close()
 
     def _execute(self, command: Command) -> Any:
@@ -134,18 +148,20 @@ class EmbeddedLink:
             # fakeredis lets some of its own conversions escape where a server would refuse the command.
             raise Refused(f"ERR {error}") from None
 
-    async def _wait_and_move(self, source: Word, target: Word, *where_and_for: Word) -> Any:
-        *sides, seconds = where_and_for
+    async def _wait_for(self, command: Command, seconds: float) -> Any:
+        """Repeat a command until it has brought something, as its blocking form does on a server."""
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + float(seconds)
+        ends_at = loop.time() + seconds
         self._is_unblocked = False
         while True:
             await asyncio.sleep(0)
-            # As the server's BLMOVE, this is refused where a key has the wrong type.
-            raw = self._execute(("LMOVE", source, target, *sides))
+            if self._is_unblocked:
+                return None
+            # As on a server, this is refused where a key has the wrong type.
+            answer = self._execute(command)
             remaining = ends_at - loop.time()
-            if raw is not None or remaining <= 0 or self._is_unblocked:
-                return raw
+            if answer is not None or remaining <= 0:
+                return answer
             await self._wait_for_write(loop, min(_SLICE, remaining))
 
     async def _wait_for_write(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:

@@ -1,9 +1,9 @@
-"""One connection to Redis, whose replies come in order.
+"""A connection that outlives what happens to it: opened when first used, greeted, and opened again after it broke.
 
 The rule: a command is never repeated and its wait is never cut short by a timer. redis-py's clients re-send
 commands whose reply is late, and a cancelled wait loses a reply that the server has already given; on the
-fetch path both lose or double jobs. So the connection is driven here, and redis-py keeps what surrounds it:
-addresses, credentials and TLS.
+fetch path both lose or double jobs. So `Wire` drives the socket, and redis-py keeps what surrounds it: addresses,
+credentials and TLS.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ _DEMOTED = frozenset({"READONLY", "UNBLOCKED", "MASTERDOWN"})
 """Answers of a server that is no longer the master: connect anew and ask who is."""
 
 _TLS_REFUSES_WITHIN = 0.01
+"""Seconds. Best effort: a refusal that takes longer is still an outage, only without its reason."""
 
 
 class Link(Protocol):
@@ -113,6 +114,8 @@ class RedisLink:
 
     async def pipeline(self, commands: Sequence[Command]) -> list[Any]:
         """See `Link.pipeline`."""
+        if not commands:
+            return []
         wire = self._standing() or await self._ready()
         try:
             answers = await wire.exchange(commands)
@@ -181,6 +184,8 @@ class RedisLink:
             # One turn of the loop in which it sees what has come, one in which it acts on it, and one more for a reset.
             for _ in range(3):
                 await asyncio.sleep(0)
+            if wire.has_surplus:
+                wire.abort("something came that nobody had asked for")
             wire = self._wire
         if wire is None or wire.is_broken:
             return await self._open()
@@ -219,8 +224,8 @@ class RedisLink:
         """Log in, name the connection and choose the database."""
         refusal: Refused | None = None
         if self._endpoint.has_tls:
-            # A server that takes no client without a certificate says so now; what reached it first would reset the
-            # connection, and its reason be lost.
+            # A server that takes no client without a certificate mostly says so now; what reached it first would reset
+            # the connection, and its reason be lost.
             await asyncio.sleep(_TLS_REFUSES_WITHIN)
         try:
             for command in await self._endpoint.greeting(self._name):

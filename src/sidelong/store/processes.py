@@ -7,9 +7,11 @@ from typing import Any, Literal
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from sidelong.core.clock import Clock
 from sidelong.core.config import Config
 from sidelong.errors import Refused, ReplyLost
 from sidelong.store import keys
+from sidelong.store.counters import daily_keys
 from sidelong.store.link import Link
 from sidelong.store.scripts import Scripts
 from sidelong.store.sets import tell_trimmed
@@ -63,10 +65,11 @@ class Heart:
         client: a client that waits briefly and never retries.
     """
 
-    def __init__(self, client: Redis, scripts: Scripts, config: Config, *, identity: str) -> None:
+    def __init__(self, client: Redis, scripts: Scripts, config: Config, clock: Clock, *, identity: str) -> None:
         self._client = client
         self._scripts = scripts
         self._config = config
+        self._clock = clock
         self._identity = identity
         self._keys = (
             keys.lease(identity),
@@ -92,6 +95,7 @@ class Heart:
             beat.counter,
             int(self._config.lease_ttl * 1000),
             int(self._config.process_ttl),
+            keys.DAILY_TTL,
             len(beat.queues),
             *beat.queues,
             len(beat.fields),
@@ -102,7 +106,10 @@ class Heart:
         for tid, entry in beat.work.items():
             words += (tid, entry)
         try:
-            reply = self._scripts.beat.run_blocking(self._client, self._keys, words)
+            now = self._clock.now()
+            # Yesterday's too: one may have been made between the last beat and midnight.
+            counters = (*daily_keys(now), *daily_keys(now - keys.DAY))
+            reply = self._scripts.beat.run_blocking(self._client, (*self._keys, *counters), words)
         except ResponseError as error:
             raise Refused(str(error)) from error
         except (RedisError, OSError) as error:
@@ -235,7 +242,7 @@ class Owners:
             words += (salvage.to, salvage.raw, salvage.new)
         reply = await self._scripts.recover.run(
             self._link,
-            (keys.lease(identity), keys.inflight(identity, queue), keys.queue(queue), keys.DEAD),
+            (keys.lease(identity), keys.inflight(identity, queue), keys.queue(queue), keys.DEAD, keys.QUEUES),
             words,
         )
         if not isinstance(reply, list):
@@ -255,13 +262,16 @@ class Owners:
             raise jid
         return jid.decode("utf-8", "replace") if isinstance(jid, bytes) else None
 
-    async def leave(self, identity: str, queues: Sequence[str], *, inspect_for: float = 0) -> bool:
+    async def leave(
+        self, identity: str, queues: Sequence[str], *, inspect_for: float = 0, is_flushed: bool = False
+    ) -> bool:
         """Take an identity out of the owners if its lists are empty.
 
         Args:
             identity: who leaves.
             queues: names of the queues it fetched from.
             inspect_for: seconds during which others still look into its lists.
+            is_flushed: whether no flush of its figures can be under way any more.
         """
         reply = await self._scripts.leave.run(
             self._link,
@@ -275,9 +285,10 @@ class Owners:
                 keys.workers(identity),
                 keys.BURIED,
                 keys.process(identity),
+                keys.flushed(identity),
                 *[keys.inflight(identity, name) for name in queues],
             ),
-            (identity, int(inspect_for)),
+            (identity, int(inspect_for), int(is_flushed)),
         )
         return bool(reply == 1)
 

@@ -1,10 +1,16 @@
-"""Getting jobs into Redis: callers of the same moment share one round trip."""
+"""Getting jobs into Redis: what is pushed in one turn of the loop shares two round trips.
+
+The first push goes out at once, so that a single one loses no time; the others follow together at the end of the turn.
+"""
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import msgspec
 
 from sidelong.errors import EnqueueUncertain, NotEnqueued, PushError, Refused, ReplyLost, Unavailable
 from sidelong.store import keys
@@ -19,8 +25,7 @@ _Troubles = dict[int, Refused | ReplyLost | Unavailable]
 """What went wrong, by the identity of the push."""
 
 
-@dataclass(slots=True, eq=False)
-class Push:
+class Push(msgspec.Struct, eq=False):
     """One job on its way in.
 
     Attributes:
@@ -45,7 +50,7 @@ class _Call:
 
 
 class Pusher:
-    """Stores jobs; callers of the same moment share one round trip, and each waits for its own answer.
+    """Stores jobs; callers of the same moment share round trips, and each waits for its own answer.
 
     Args:
         link: the connection for pushes.
@@ -54,7 +59,8 @@ class Pusher:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._calls: list[_Call] = []
-        self._slow: set[asyncio.Task[None]] = set()
+        self._is_gathering = False
+        self._sending: set[asyncio.Task[_Troubles]] = set()
 
     async def push(self, pushes: Sequence[Push]) -> None:
         """Store jobs; when this returns, Redis has them.
@@ -65,37 +71,53 @@ class Pusher:
         """
         loop = asyncio.get_running_loop()
         call = _Call(pushes, loop.create_future())
-        if not self._calls:
+        if self._is_gathering:
+            self._calls.append(call)
+        else:
+            self._is_gathering = True
             loop.call_soon(self._flush)
-        self._calls.append(call)
+            self._start([call])
         # Cancelling one caller must not fail the others: nobody awaits the flush itself.
         await call.done
 
     def _flush(self) -> None:
-        """Send what has gathered in one turn of the loop; nearly always that needs no task."""
+        """Send what has gathered in one turn of the loop since the first push of it."""
         calls, self._calls = self._calls, []
-        with _ending_all(calls):
-            request = _Request([push for call in calls for push in call.pushes])
+        self._is_gathering = False
+        if calls:
+            self._start(calls)
 
-            def deliver(answers: list[Any]) -> None:
-                with _ending_all(calls):
-                    troubles = request.troubles(answers)
-                    if any(map(_may_ask_again, troubles.values())):
-                        self._take_time(calls, self._ask_again(request.pushes, troubles))
-                    else:
-                        _end_all(calls, troubles)
+    def _start(self, calls: list[_Call]) -> None:
+        """Send pushes; nearly always that needs no task. A fault is told to the loop, and ends them all."""
+        request = _Request([push for call in calls for push in call.pushes])
 
-            if not self._link.post(request.commands, deliver):
-                self._take_time(calls, self._send(request))
+        def deliver(answers: list[Any]) -> None:
+            with _leaving_nobody_waiting(calls):
+                troubles = request.troubles(answers)
+                if any(map(_may_ask_again, troubles.values())):
+                    self._await(self._ask_again(request.pushes, troubles), calls)
+                else:
+                    _answer(calls, troubles)
 
-    def _take_time(self, calls: list[_Call], sending: Coroutine[Any, Any, _Troubles]) -> None:
-        task = asyncio.get_running_loop().create_task(self._finish(calls, sending), name="sidelong-push")
-        self._slow.add(task)
-        task.add_done_callback(self._slow.discard)
+        try:
+            with _leaving_nobody_waiting(calls):
+                if not self._link.post(request.commands, deliver):
+                    self._await(self._send(request), calls)
+        except Exception as fault:
+            context = {"message": "a push was broken off", "exception": fault}
+            asyncio.get_running_loop().call_exception_handler(context)
 
-    async def _finish(self, calls: list[_Call], sending: Coroutine[Any, Any, _Troubles]) -> None:
-        with _ending_all(calls):
-            _end_all(calls, await sending)
+    def _await(self, sending: Coroutine[Any, Any, _Troubles], calls: list[_Call]) -> None:
+        """Send in a task, where it cannot be done at once."""
+        task = asyncio.get_running_loop().create_task(sending, name="sidelong-push")
+        self._sending.add(task)
+        task.add_done_callback(partial(self._sent, calls))
+
+    def _sent(self, calls: list[_Call], task: "asyncio.Task[_Troubles]") -> None:
+        # A callback: a task that is cancelled before its first step runs none of its own code.
+        self._sending.discard(task)
+        with suppress(asyncio.CancelledError), _leaving_nobody_waiting(calls):
+            _answer(calls, task.result())
 
     async def _send(self, request: "_Request") -> _Troubles:
         """Send over a connection that is yet to be opened; return what went wrong."""
@@ -140,23 +162,23 @@ class _Request:
 
 
 @contextmanager
-def _ending_all(calls: Sequence[_Call]) -> Iterator[None]:
-    """Leave nobody waiting if something goes wrong that should not."""
+def _leaving_nobody_waiting(calls: Sequence[_Call]) -> Iterator[None]:
+    """End all calls if something goes wrong that should not."""
     try:
         yield
     except BaseException as fault:
         for call in calls:
             jids = [push.jid for push in call.pushes]
-            _end(call, EnqueueUncertain(f"the push was broken off: {fault!r}", jids))
+            _end_call(call, EnqueueUncertain(f"the push was broken off: {fault!r}", jids))
         raise
 
 
-def _end_all(calls: Sequence[_Call], troubles: _Troubles) -> None:
+def _answer(calls: Sequence[_Call], troubles: _Troubles) -> None:
     for call in calls:
-        _end(call, _error_of(call.pushes, troubles) if troubles else None)
+        _end_call(call, _error_of(call.pushes, troubles) if troubles else None)
 
 
-def _end(call: _Call, error: PushError | None) -> None:
+def _end_call(call: _Call, error: PushError | None) -> None:
     if call.done.done():
         return
     if error is None:
@@ -171,7 +193,7 @@ def _may_ask_again(trouble: Exception | None) -> bool:
 
 def _chunks(pushes: Sequence[Push]) -> list[list[Push]]:
     """Part pushes by destination, in order, into commands of bounded size."""
-    if len(pushes) == 1:
+    if len(pushes) <= _PER_COMMAND and _fit_in_one(pushes):
         return [[*pushes]]
     chunks: list[list[Push]] = []
     open_chunks: dict[str | None, tuple[list[Push], int]] = {}
@@ -184,6 +206,14 @@ def _chunks(pushes: Sequence[Push]) -> list[list[Push]]:
         chunk.append(push)
         open_chunks[destination] = (chunk, size + len(push.raw))
     return chunks
+
+
+def _fit_in_one(pushes: Sequence[Push]) -> bool:
+    """Tell whether all of them go to one queue, in one command; nearly all calls do."""
+    return (
+        len({push.queue if push.at is None else None for push in pushes}) == 1
+        and sum([len(push.raw) for push in pushes]) <= _BYTES_PER_COMMAND
+    )
 
 
 def _command(chunk: list[Push]) -> Sequence[Word]:

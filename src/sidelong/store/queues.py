@@ -1,9 +1,9 @@
 """The queues of a capsule: park, and the turn that settles and takes."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from sidelong.core.clock import Clock
@@ -11,6 +11,7 @@ from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.outcome import (
     Buried,
+    Cancelled,
     Dead,
     Done,
     Dropped,
@@ -29,6 +30,8 @@ from sidelong.store.wire import Word
 _OPERATIONS: dict[type[Outcome] | type[None], str] = {
     Done: "done",
     Dropped: "dropped",
+    # Counted as processed, and not as failed.
+    Cancelled: "done",
     Buried: "bury",
     HandedBack: "back",
     Dead: "dead",
@@ -120,7 +123,7 @@ class CapsuleQueues:
         counters = counter_keys(self._clock.now())
         reply = await self._scripts.turn.run(
             self._link,
-            (self._settled, keys.OWNERS, keys.RETRY, keys.DEAD, *counters, keys.BURIED, *self._lists),
+            (self._settled, keys.OWNERS, keys.RETRY, keys.DEAD, *counters, keys.BURIED, keys.QUEUES, *self._lists),
             (
                 self._identity,
                 self._capsule,
@@ -166,9 +169,7 @@ def _runs(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Word], i
     words: list[Word] = []
     for (operation, place), group in groups.items():
         if operation == "back":
-            # To the head one by one: the job that was taken first ends nearest to it, as it was.
-            group.reverse()
-            group.sort(key=lambda delivery: delivery.started_at or math.inf, reverse=True)
+            group = _last_first(group)
         ordered += group
         words += (operation, place, len(group))
         if operation in _PLAIN:
@@ -177,6 +178,16 @@ def _runs(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Word], i
             for delivery in group:
                 words += _words(delivery)
     return ordered, words, len(groups)
+
+
+def _last_first(group: Sequence[Delivery]) -> list[Delivery]:
+    """Return what goes to the head of a queue one by one: the job that was taken first ends nearest to it, as it was.
+
+    Those that were not started come in this order already, and after those that were.
+    """
+    started = [each for each in reversed(group) if each.started_at]
+    started.sort(key=attrgetter("started_at"), reverse=True)
+    return [each for each in group if not each.started_at] + started
 
 
 def _words(delivery: Delivery) -> tuple[Word, ...]:

@@ -84,7 +84,16 @@ def _rules(probes: Sequence[_Probe], denied: Sequence[_Probe]) -> list[str]:
     missing = {_pattern(key) for key, commands in uses.items() if len(commands) > 1 and key not in works}
     # Where no key works, nothing tells them apart.
     commands = {probe.command for probe in denied if not works or not missing.intersection(map(_pattern, probe.keys))}
+    missing |= {_pattern(probe.keys[0]) for probe in denied if _stands_alone(probe, probes)}
     return [*(f"+{command}" for command in sorted(commands)), *(f"~{pattern}" for pattern in sorted(missing))]
+
+
+def _stands_alone(probe: _Probe, probes: Sequence[_Probe]) -> bool:
+    """Tell whether nothing else uses its command or its key: nobody can tell then which of the two is missing."""
+    others = [each for each in probes if each is not probe]
+    return bool(probe.keys) and not any(
+        each.command == probe.command or set(each.keys) & set(probe.keys) for each in others
+    )
 
 
 def _probes(identity: str, queues: Sequence[str]) -> Iterable[_Probe]:
@@ -110,6 +119,7 @@ def _usage(identity: str, queues: Sequence[str]) -> Iterable[tuple[str, Iterable
     counters = (keys.PROCESSED, keys.FAILED, keys.daily(keys.PROCESSED, "2000-01-01"))
     return [
         ("BLMOVE", pairs, "RIGHT", "LEFT", "1"),
+        ("BLPOP", _each([keys.control(identity)]), "1"),
         ("LMOVE", pairs, "RIGHT", "LEFT"),
         ("LLEN", _each(flights)),
         ("LRANGE", _each(flights), "0", "-1"),
@@ -122,6 +132,7 @@ def _usage(identity: str, queues: Sequence[str]) -> Iterable[tuple[str, Iterable
         ("SREM", _each([keys.OWNERS, keys.PROCESSES]), "x"),
         ("SMEMBERS", _each([keys.QUEUES, keys.OWNERS, owner_queues])),
         ("SISMEMBER", _each([keys.OWNERS]), "x"),
+        ("SMISMEMBER", _each([keys.PAUSED]), "x"),
         ("ZADD", _each(timed, [keys.DEAD, keys.BURIED]), "1", "x"),
         ("ZRANGE", _each(timed, [keys.BURIED]), "0", "-1"),
         ("ZREM", _each(timed, [keys.DEAD]), "x"),
@@ -130,12 +141,13 @@ def _usage(identity: str, queues: Sequence[str]) -> Iterable[tuple[str, Iterable
         ("ZREMRANGEBYSCORE", _each([keys.DEAD, keys.BURIED]), "-inf", "0"),
         ("HGET", _each([settled]), "x"),
         ("HSET", _each([settled, process, *works]), "x", "x"),
+        ("HSETNX", _each([keys.answers("x")]), "x", "x"),
         ("GET", _each([keys.RECOVERY_LOCK, alone])),
         ("SET", _each([lease, keys.RECOVERY_LOCK, alone]), "x"),
         ("INCRBY", _each(counters), "1"),
         ("EXPIRE", _each([settled, owner_queues, keys.BURIED, process, *works, counters[-1]]), "1"),
         ("PERSIST", _each([owner_queues])),
-        ("PTTL", _each([lease, keys.RECOVERY_LOCK])),
+        ("PTTL", _each([lease, keys.RECOVERY_LOCK, counters[-1]])),
         ("TTL", _each([keys.BURIED])),
         ("DEL", _each([keys.OWNERS, owner_queues, settled, keys.BURIED])),
         ("UNLINK", _each([lease, settled, owner_queues, process, *works])),

@@ -12,9 +12,11 @@ from sidelong.core.clock import Clock, SystemClock
 from sidelong.core.config import Config
 from sidelong.errors import ConfigurationError
 from sidelong.store.checks import StartChecks
+from sidelong.store.control import Control, ControlList
 from sidelong.store.embedded import EmbeddedLink, embedded_server
 from sidelong.store.endpoint import Endpoint
 from sidelong.store.link import Link, RedisLink
+from sidelong.store.metrics_writer import MetricsWriter
 from sidelong.store.processes import Heart, Owners
 from sidelong.store.pusher import Pusher
 from sidelong.store.queues import CapsuleQueues
@@ -65,6 +67,7 @@ class Store:
         # of both. Several threads use these, each for its own loop.
         self._endpoints: dict[_Place, Endpoint] = {}
         self._pushes: dict[_Place, tuple[Link, Pusher]] = {}
+        self._admins: dict[_Place, Link] = {}
 
     def configured(self, config: Config) -> Self:
         """Return this store with other settings, such as those of one worker; the address stays what it is."""
@@ -81,6 +84,24 @@ class Store:
             link = self.link("push", trusted_for=_TRUSTED_FOR)
             self._pushes[place] = (link, Pusher(link))
         return self._pushes[place][1]
+
+    @property
+    def admin(self) -> Link:
+        """The connection of the running event loop for reading and steering; shared, so nothing may block on it."""
+        place = _here()
+        if place not in self._admins:
+            self._forget_closed_loops()
+            self._admins[place] = self.link("admin", trusted_for=_TRUSTED_FOR)
+        return self._admins[place]
+
+    @property
+    def control(self) -> Control:
+        """What tells the workers of this Redis what to do at once, from the running event loop."""
+        return Control(self.admin, self.scripts)
+
+    def control_list(self, wait: Link, link: Link, *, identity: str) -> ControlList:
+        """Return the messages to one worker; `wait` is used for nothing else, `link` for answers."""
+        return ControlList(wait, link, self.scripts, identity=identity)
 
     def link(self, name: str, *, answer_within: float | None = None, trusted_for: float = math.inf) -> Link:
         """Return a new connection for the running event loop, opened when first used.
@@ -113,6 +134,10 @@ class Store:
         """Return the identities that hold lists, reached over `link`."""
         return Owners(link, self.scripts, self.config)
 
+    def metrics_writer(self, link: Link, identity: str) -> MetricsWriter:
+        """Return what adds the figures that `identity` counts, over `link`."""
+        return MetricsWriter(link, self.scripts, self.config, self.clock, identity=identity)
+
     def heart(self, identity: str) -> Heart:
         """Return what sends heartbeats for `identity` from a thread."""
         if self._embedded is not None:
@@ -124,7 +149,7 @@ class Store:
             except RuntimeError:
                 endpoint = self._new_endpoint()
             client = endpoint.blocking_client(timeout=min(self.config.beat_interval, 3.0))
-        return Heart(client, self.scripts, self.config, identity=identity)
+        return Heart(client, self.scripts, self.config, self.clock, identity=identity)
 
     async def check(self) -> None:
         """See whether this Redis can be worked with.
@@ -142,9 +167,13 @@ class Store:
 
     async def close(self) -> None:
         """Give back the connections of the running event loop."""
-        link_and_pusher = self._pushes.pop(_here(), None)
+        place = _here()
+        link_and_pusher = self._pushes.pop(place, None)
+        admin = self._admins.pop(place, None)
         if link_and_pusher is not None:
             await link_and_pusher[0].close()
+        if admin is not None:
+            await admin.close()
 
     def _endpoint(self) -> Endpoint:
         place = _here()
@@ -163,7 +192,7 @@ class Store:
 
     def _forget_closed_loops(self) -> None:
         # Connections hold their loop: weak keys would keep both for ever where `asyncio.run` is called again and again.
-        for uses in (self._endpoints, self._pushes):
+        for uses in (self._endpoints, self._pushes, self._admins):
             for place in [place for place in tuple(uses) if place[1].is_closed()]:
                 uses.pop(place, None)
 

@@ -1,6 +1,7 @@
 """One connection to Redis, from opening to the end: commands out, replies back in the same order."""
 
 import asyncio
+import re
 import select
 import socket
 import sys
@@ -21,6 +22,7 @@ Deliver = Callable[[list[Any]], None]
 """Takes the answers to commands that went out together: what Redis said, errors included, or `ReplyLost`."""
 
 _TICKS = 4
+_IN_A_SCRIPT = re.compile(r" script: [0-9a-f]{40}, on @\S+:\d+\.?$")
 
 _TCP_OPTIONS = {
     # A load balancer forgets an idle connection, some without a word: it is kept in memory, or found dead in a minute.
@@ -77,7 +79,7 @@ class Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._gone: asyncio.Future[None] = self._loop.create_future()
-        self._reader = hiredis.Reader(replyError=Refused, protocolError=StoreError)
+        self._reader = hiredis.Reader(replyError=_refused, protocolError=StoreError)
         self._waiting: deque[_Exchange] = deque()
         self._probe = select.poll()
         self._tick = answer_within / _TICKS
@@ -89,18 +91,26 @@ class Wire(asyncio.Protocol):
         self._why_broken = ""
 
     def send(self, commands: Sequence[Command], deliver: Deliver) -> None:
-        """Send commands, and call `deliver` once with their answers.
+        """Send commands, and call `deliver` once with their answers; for no commands, at once.
 
         Raises:
             Unavailable: the connection has ended; nothing was sent.
         """
+        if not commands:
+            deliver([])
+            return
         if self.is_broken or self._transport is None:
             raise Unavailable(f"the connection to Redis broke before the command was sent: {self._why_broken}")
         data = b"".join([hiredis.pack_command(cast("Any", tuple(command))) for command in commands])
         self._waiting.append(_Exchange(len(commands), deliver))
         self._owner.sent += len(commands)
         self._written += len(data)
-        self._transport.write(data)
+        try:
+            self._transport.write(data)
+        except Exception as fault:
+            # How much of it went out, nobody knows: an answer to come may be the next command's.
+            self.abort(f"writing failed: {type(fault).__name__}: {fault}")
+            return
         if self._watch is None:
             self._ticks = 0
             self._is_heard = False
@@ -133,9 +143,14 @@ class Wire(asyncio.Protocol):
     def has_news(self) -> bool:
         """Tell whether something has come, although nothing is under way: most likely the end of the connection.
 
-        The event loop does not know of it yet. What is sent now would be lost without an answer.
+        The event loop may not know of it yet. What is sent now would be lost without an answer.
         """
-        return not self._waiting and bool(self._probe.poll(0))
+        return not self._waiting and (self._reader.has_data() or bool(self._probe.poll(0)))
+
+    @property
+    def has_surplus(self) -> bool:
+        """True when a reply was read that answers nothing: it would be taken for that of the next command."""
+        return not self._waiting and self._reader.has_data()
 
     def abort(self, reason: str) -> None:
         """End the connection at once; what waits for an answer will not get one."""
@@ -259,6 +274,11 @@ class Wire(asyncio.Protocol):
             self._owner.finished += missing
             lost = [ReplyLost(f"no answer from Redis: {reason}") for _ in range(missing)]
             self._deliver(exchange, exchange.answers + lost)
+
+
+def _refused(text: str) -> Refused:
+    """Return what Redis said, without the place in a script: nobody outside can look that up."""
+    return Refused(_IN_A_SCRIPT.sub("", text))
 
 
 def _passed_on(transport: asyncio.Transport, written: int) -> int:

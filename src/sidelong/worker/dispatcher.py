@@ -1,37 +1,39 @@
-"""One capsule at work: slots, turns, and one task per job.
+"""One capsule at work: slots and turns; `Executions` runs the jobs.
 
 Blocking when idle, batching when busy: with free slots and empty queues the fetcher parks; with work at hand one
-call per turn settles what finished and takes as many as there are free slots.
+call per turn settles what has ended, or half of it, and takes as many as there are free slots.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextvars import Context
 from random import Random
 
 from sidelong.core.clock import Clock
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import CancelReason, Delivery
-from sidelong.core.display import shown
 from sidelong.core.outcome import HANDED_BACK, Lost, Rewritten
 from sidelong.core.queue_order import QueueOrder
+from sidelong.store.control import CancelAnswer
 from sidelong.store.queues import Turn
-from sidelong.store.sets import tell_trimmed
 from sidelong.worker.executions import Executions
 from sidelong.worker.executor import Executor
 from sidelong.worker.fetcher import Arrival, Fetcher, GaveUp
-from sidelong.worker.holdings import Holdings
+from sidelong.worker.holdings import Holdings, is_of_job
+from sidelong.worker.recorder import Recorder
 from sidelong.worker.stop import StopFlag
+from sidelong.worker.turn_faults import TurnFaults
 
 logger = logging.getLogger("sidelong.worker")
 
 _SETTLE_AGAIN_AFTER = 0.5
 _REGISTER_AGAIN_AFTER = 1.0
-_REPORT_EVERY = 10.0
 _SPLIT_FROM = 32
 """From so many finished jobs on, half of them are settled while the other half is replaced: see `Dispatcher._batch`."""
+_WORTH_A_TURN = _SPLIT_FROM // 2
+"""So many finished jobs are settled without looking whether more are about to end: what is left of a halved turn."""
 
 
 class Dispatcher:
@@ -41,6 +43,7 @@ class Dispatcher:
         context: every job starts with a copy of it; see `Executions`.
         unregistered: called when Redis does not know this worker, or may not, so that it registers anew.
         is_trusted: whether the latest heartbeat is so recent that nobody can have taken this worker for dead.
+        recorder: has counted what ended; None where nobody wants to know.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Dispatcher:
         random: Random,
         unregistered: Callable[[], None],
         is_trusted: Callable[[], bool],
+        recorder: Recorder | None = None,
     ) -> None:
         self.capsule = capsule
         self.names = [name for name, _ in capsule.queues]
@@ -62,6 +66,7 @@ class Dispatcher:
         self._clock = clock
         self._unregistered = unregistered
         self._is_trusted = is_trusted
+        self._recorder = recorder
         self._order = QueueOrder(dict(capsule.queues), random)
         by_weight = sorted(range(len(self.names)), key=lambda place: -capsule.queues[place][1])
         self._rank = {place: rank for rank, place in enumerate(by_weight)}
@@ -71,12 +76,15 @@ class Dispatcher:
         self._looking = asyncio.Lock()  # an audit and a sweep at the same time would find the same twice
         self._arrivals: list[Delivery] = []
         self._doubtful: list[Delivery] = []
+        self._settling: list[Delivery] = []
+        self._paused: frozenset[int] = frozenset()
         self._has_more = False
         self._has_started = False
+        self._is_waiting = False
         self._is_fetching = True
         self._ended = StopFlag()
         self._retaking_at = 0.0
-        self._reported_at = -_REPORT_EVERY
+        self._faults = TurnFaults(clock)
 
     def connect(self, fetcher: Fetcher) -> None:
         """Use `fetcher`; it calls back, so it is made after this."""
@@ -111,12 +119,33 @@ class Dispatcher:
         self._fetcher.end()
         self._wake.set()
 
+    def pause(self, names: Collection[str]) -> None:
+        """Take nothing from the queues among `names`, and everything from the others; what runs goes on."""
+        self._paused = frozenset(place for place, name in enumerate(self.names) if name in names)
+        self._order.leave_out(self._paused)
+        self._fetcher.pause(self._paused)
+        self.poke()
+
     def cancel(self, reason: CancelReason) -> None:
         """Ask everything that runs to end."""
         self._executions.cancel(reason)
 
+    def cancel_job(self, jid: str) -> CancelAnswer:
+        """Call a job off, wherever between its arrival and its settlement it is."""
+        answers = [self._cancel_one(delivery) for delivery in self._holdings.all() if is_of_job(delivery, jid)]
+        return min(answers, key=list(CancelAnswer).index, default=CancelAnswer.ABSENT)
+
+    def _cancel_one(self, delivery: Delivery) -> CancelAnswer:
+        if delivery in self._settling:
+            # Redis is being told of its outcome, and will be told the same again if the answer is lost.
+            return CancelAnswer.MOVING
+        for not_started in (self._arrivals, self._doubtful):
+            if delivery in not_started:
+                not_started.remove(delivery)
+        return self._executions.cancel_one(delivery)
+
     def abandon(self, *, is_fenced: bool) -> None:
-        """Hand back what still runs, although it does not end; whatever it does afterwards is not recorded."""
+        """Let go of what still runs, although it does not end; see `Executions.abandon`."""
         self._executions.abandon(is_fenced=is_fenced)
 
     def give_up(self) -> None:
@@ -131,6 +160,8 @@ class Dispatcher:
         # Held from this moment: the audit must not take it for lost while the loop below is waiting.
         self._arrivals.append(self._holdings.take_in(place, raw))
         self._has_more = True
+        if self._is_waiting and self._holdings.slots.value >= len(self.names):
+            self._start_arrivals()  # a slot for whatever else may arrive now: there is no order to be kept
         self._wake.set()
 
     def poke(self) -> None:
@@ -140,9 +171,11 @@ class Dispatcher:
 
     def registered(self) -> None:
         """Redis knows this worker: taking makes sense again."""
+        has_waited = self._retaking_at != 0.0 or bool(self._doubtful)
         self._retaking_at = 0.0
         self._start_doubtful()
-        self.poke()
+        if has_waited:
+            self.poke()
 
     async def reconcile(self) -> int:
         """Hand back payloads whose reply was lost, and return how many there were.
@@ -192,7 +225,9 @@ class Dispatcher:
             if delivery.outcome is None or type(delivery.outcome) is Rewritten:
                 delivery.outcome = HANDED_BACK
         while held:
-            turn = await self._fetcher.turn(held[: self._config.batch_limit], 0, ())
+            self._settling = held[: self._config.batch_limit]
+            turn = await self._fetcher.turn(self._settling, 0, ())
+            self._settling = []
             self._holdings.settle(turn.settled)
             held = held[self._config.batch_limit :]
 
@@ -202,7 +237,7 @@ class Dispatcher:
         """Fetch, run and settle until `give_up`."""
         while not self._ended.is_set:
             self._start_arrivals()
-            if self._has_started and len(self._executions.finished) < _SPLIT_FROM // 2:
+            if self._has_started and len(self._executions.finished) < _WORTH_A_TURN:
                 # Jobs that need no waiting end within one turn of the loop: they are settled in the next call.
                 self._has_started = False
                 await asyncio.sleep(0)
@@ -216,26 +251,37 @@ class Dispatcher:
                     self._fetcher.unpark()
                 elif self._retaking_at == 0.0:
                     self._fetcher.park()
-                await self._wake.wait()
-                self._wake.clear()
+                await self._wait()
+
+    async def _wait(self) -> None:
+        self._is_waiting = True
+        try:
+            await self._wake.wait()
+        finally:
+            self._is_waiting = False
+        self._wake.clear()
 
     def _should_take(self) -> bool:
         return (
             self._is_fetching
             and self._has_more
             and self._holdings.slots.value > 0
+            and not self._order.is_empty
             and self._clock.monotonic() >= self._retaking_at
         )
 
     async def _turn(self) -> None:
-        settling = self._batch()
+        self._settling = settling = self._batch()
         free, takes = self._takes(settling)
         self._has_more = False
         turn = await self._fetcher.turn(settling, free, takes)
+        self._settling = []
         self._settled(turn)
         for place, payloads in turn.taken:
             free -= len(payloads)
             self._start(self._holdings.take_in_all(place, payloads))
+        if self._recorder is not None:
+            self._recorder.fold(len(settling))
         # Full to the brim: there may be more, for slots beyond the limit of one call.
         self._has_more |= free == 0
 
@@ -259,7 +305,7 @@ class Dispatcher:
         for delivery in settling:
             free += delivery.has_slot and type(delivery.outcome) is not Rewritten
         free = min(free, self._config.batch_limit)
-        if free == 0:
+        if free == 0 or self._order.is_empty:
             return 0, []
         takes = self._order.draw(free)
         if len(self.names) > 1:
@@ -275,7 +321,7 @@ class Dispatcher:
         if turn.unsettled:
             self._settle_later(turn)
         if turn.errors or turn.trimmed:
-            self._report(turn)
+            self._faults.tell(turn)
         if not turn.is_owner and self._retaking_at == 0.0:
             self._retaking_at = self._clock.monotonic() + _REGISTER_AGAIN_AFTER
             asyncio.get_running_loop().call_later(_REGISTER_AGAIN_AFTER, self.registered)
@@ -295,9 +341,10 @@ class Dispatcher:
             self._fetcher.unpark()
 
     def _start(self, deliveries: list[Delivery]) -> None:
+        if self._paused:
+            deliveries = self._without_paused(deliveries)
         room = self._holdings.occupy(deliveries) if self._is_fetching else 0
-        for surplus in deliveries[room:]:
-            self._executions.hand_back(surplus)
+        self._hand_back(deliveries[room:])
         if room:
             self._execute(deliveries[:room])
 
@@ -318,23 +365,28 @@ class Dispatcher:
             self._go_on(doubtful)
 
     def _go_on(self, deliveries: list[Delivery]) -> None:
-        """Run deliveries that have their slots, unless the worker was stopped meanwhile."""
+        """Run deliveries that have their slots, unless the worker was stopped or the queue paused meanwhile."""
+        if self._paused:
+            deliveries = self._without_paused(deliveries)
         if self._is_fetching:
             self._executions.start(deliveries)
         else:
-            for delivery in deliveries:
-                self._executions.hand_back(delivery)
+            self._hand_back(deliveries)
+
+    def _without_paused(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Hand back what comes from a paused queue, and return the others."""
+        self._hand_back([delivery for delivery in deliveries if delivery.place in self._paused])
+        return [delivery for delivery in deliveries if delivery.place not in self._paused]
+
+    def _hand_back(self, deliveries: list[Delivery]) -> None:
+        # The last first: they may be settled in several calls, and the one that was taken first belongs to the head.
+        for delivery in reversed(deliveries):
+            self._executions.hand_back(delivery)
 
     # One settlement.
 
     def _settle_later(self, turn: Turn) -> None:
-        unsettled = list(turn.unsettled)
-
-        def again() -> None:
-            self._executions.finished += unsettled
-            self._wake.set()
-
-        asyncio.get_running_loop().call_later(_SETTLE_AGAIN_AFTER, again)
+        asyncio.get_running_loop().call_later(_SETTLE_AGAIN_AFTER, self._executions.settle_again, list(turn.unsettled))
 
     def _report_lost(self, turn: Turn) -> None:
         for delivery in turn.lost:
@@ -343,10 +395,3 @@ class Dispatcher:
             "%d jobs ended here that are no longer this worker's: nothing is recorded for them",
             len(turn.lost),
         )
-
-    def _report(self, turn: Turn) -> None:
-        tell_trimmed(turn.trimmed)
-        now = self._clock.monotonic()
-        if turn.errors and now - self._reported_at >= _REPORT_EVERY:
-            self._reported_at = now
-            logger.error("Redis refused part of a turn: %s", "; ".join(shown(e) for e in set(turn.errors)))

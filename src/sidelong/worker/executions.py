@@ -8,7 +8,8 @@ from contextvars import Context
 from functools import partial
 
 from sidelong.core.delivery import CancelReason, Delivery
-from sidelong.core.outcome import HANDED_BACK, LOST, Outcome, Retry
+from sidelong.core.outcome import CANCELLED, HANDED_BACK, LOST, Cancelled, HandedBack, Outcome, Retry
+from sidelong.store.control import CancelAnswer
 from sidelong.worker.executor import Executor
 
 logger = logging.getLogger("sidelong.worker")
@@ -47,20 +48,40 @@ class Executions:
         return len(self._running)
 
     def start(self, deliveries: Sequence[Delivery]) -> None:
-        """Execute deliveries, a task each; they begin in the next turn of the loop."""
+        """Execute deliveries, a task each; they begin in the next turn of the loop.
+
+        A task factory of the program around us may begin them at once: then some have ended when this returns.
+        """
         loop = asyncio.get_running_loop()
+        if loop.get_task_factory() is not None:
+            self._start_eagerly(deliveries)
+            return
         # Where the loop makes plain tasks, asking it for one costs a tenth of what a job costs.
-        new_task = loop.create_task if loop.get_task_factory() is not None else partial(asyncio.Task, loop=loop)
-        run, copy_context = self._run, self._context.copy
+        new_task, run, copy_context = asyncio.Task, self._run, self._context.copy
         self._running.update(deliveries)
         for delivery in deliveries:
             delivery.outcome = None
-            delivery.task = new_task(run(delivery), name="sidelong-job", context=copy_context())
+            delivery.task = new_task(run(delivery), loop=loop, name="sidelong-job", context=copy_context())
+
+    def _start_eagerly(self, deliveries: Sequence[Delivery]) -> None:
+        loop = asyncio.get_running_loop()
+        for delivery in deliveries:
+            delivery.outcome = None
+            # One by one: what a job does in its first step must meet none that has no task yet.
+            self._running.add(delivery)
+            task = loop.create_task(self._run(delivery), name="sidelong-job", context=self._context.copy())
+            if delivery.outcome is None:
+                delivery.task = task
 
     def hand_back(self, delivery: Delivery) -> None:
         """Let a delivery that does not run go back to its queue."""
         delivery.outcome = HANDED_BACK
         self.finished.append(delivery)
+
+    def settle_again(self, deliveries: Sequence[Delivery]) -> None:
+        """Take back deliveries that have ended and could not be settled."""
+        self.finished += deliveries
+        self._wake.set()
 
     def take_finished(self, most: int) -> list[Delivery]:
         """Return the first of those that have ended, to be settled."""
@@ -71,16 +92,37 @@ class Executions:
     def cancel(self, reason: CancelReason) -> None:
         """Ask everything that runs to end."""
         for delivery in self.running:
-            task = delivery.task
-            self._executor.cancel(delivery, reason)
-            if task is not None:
-                # A task that is cancelled before its first step never enters its coroutine.
-                task.add_done_callback(partial(self._never_began, delivery))
+            self._cancel_running(delivery, reason)
+
+    def cancel_one(self, delivery: Delivery) -> CancelAnswer:
+        """Call a delivery off: one that runs, has ended without being settled, or was not started."""
+        if delivery in self._running:
+            self._cancel_running(delivery, CancelReason.CANCEL)
+            return CancelAnswer.TOLD if delivery.is_in_thread else CancelAnswer.CANCELLED
+        if delivery.outcome is None:
+            self.finished.append(delivery)
+            self._wake.set()
+        elif not isinstance(delivery.outcome, Retry | HandedBack | Cancelled):
+            return CancelAnswer.ABSENT
+        if delivery.outcome is not CANCELLED:
+            delivery.outcome = CANCELLED
+            self._executor.tell_cancelled(delivery)
+        return CancelAnswer.CANCELLED
+
+    def _cancel_running(self, delivery: Delivery, reason: CancelReason) -> None:
+        task = delivery.task
+        self._executor.cancel(delivery, reason)
+        if task is not None:
+            # A task that is cancelled before its first step never enters its coroutine.
+            task.add_done_callback(partial(self._never_began, delivery))
 
     def abandon(self, *, is_fenced: bool) -> None:
-        """Hand back what still runs, although it does not end; whatever it does afterwards is not recorded."""
+        """Let go of what still runs, although it does not end; whatever it does afterwards is not recorded.
+
+        It goes back to its queue, unless it was called off.
+        """
         for delivery in self.running:
-            delivery.outcome = LOST if is_fenced else HANDED_BACK
+            delivery.outcome = LOST if is_fenced else self._broken_off(delivery)
             self._running.discard(delivery)
             self.finished.append(delivery)
         self._wake.set()
@@ -91,7 +133,7 @@ class Executions:
             outcome = await self._executor.execute(delivery)
         except BaseException as fault:
             if delivery.cancel_reason is not None:
-                outcome = HANDED_BACK
+                outcome = self._broken_off(delivery)
             else:
                 _tell_fault(fault)
             if isinstance(fault, asyncio.CancelledError | GeneratorExit):
@@ -102,16 +144,26 @@ class Executions:
             self._ended_with(delivery, outcome or Retry(delivery.raw, _AFTER_FAULT))
 
     def _never_began(self, delivery: Delivery, _: "asyncio.Task[None]") -> None:
-        self._ended_with(delivery, HANDED_BACK)
+        if delivery in self._running:
+            self._ended_with(delivery, self._broken_off(delivery))
 
     def _ended_with(self, delivery: Delivery, outcome: Outcome) -> None:
         delivery.task = None
-        if delivery not in self._running:
+        try:
+            self._running.remove(delivery)
+        except KeyError:
             return  # abandoned meanwhile
-        self._running.discard(delivery)
         delivery.outcome = outcome
+        if not self.finished:
+            # Who waits has found nothing here.
+            self._wake.set()
         self.finished.append(delivery)
-        self._wake.set()
+
+    def _broken_off(self, delivery: Delivery) -> Outcome:
+        if delivery.cancel_reason is not CancelReason.CANCEL:
+            return HANDED_BACK
+        self._executor.tell_cancelled(delivery)
+        return CANCELLED
 
 
 def _tell_fault(fault: BaseException) -> None:

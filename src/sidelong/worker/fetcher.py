@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import anyio
@@ -73,7 +73,9 @@ class Fetcher:
         self._ended = StopFlag()
         self._given_up = StopFlag()
         self._unparking: asyncio.Task[None] | None = None
-        self._parked: set[Link] = set()
+        self._parked: set[int] = set()
+        self._paused: Collection[int] = ()
+        self._pause_changed = asyncio.Event()
         self._audit = _Audit(queues, (turns, *parks))
 
     @staticmethod
@@ -137,9 +139,13 @@ class Fetcher:
         """Bring parked waits home: the last slot is taken, or the worker stops fetching."""
         if not self._ended.is_set:
             self._may_park.clear()
-        if self._unparking is None and self._parked:
-            self._unparking = asyncio.get_running_loop().create_task(self._unblock())
-            self._unparking.add_done_callback(self._unparked)
+        self._bring_home()
+
+    def pause(self, places: Collection[int]) -> None:
+        """Park at no queue but the others; waits at these come home."""
+        self._paused = places
+        self._tell_places()
+        self._bring_home()
 
     def end(self) -> None:
         """Park no more; what is parked comes home, and `stand` returns."""
@@ -147,6 +153,7 @@ class Fetcher:
         self.unpark()
         # Those who wait for leave to park must wake up to see the end.
         self._may_park.set()
+        self._tell_places()
 
     def give_up(self) -> None:
         """Stop waiting for a Redis that does not answer."""
@@ -159,16 +166,19 @@ class Fetcher:
             await self._may_park.wait()
             if self._ended.is_set:
                 return
-            self._parked.add(link)
+            if place in self._paused:
+                await self._pause_changed.wait()
+                continue
+            self._parked.add(place)
             logger.debug("waiting for queue %s", self._queues.names[place])
             try:
                 raw = await self._queues.park(link, place, self._park_for)
             except StoreError as error:
-                self._parked.discard(link)
+                self._parked.discard(place)
                 attempts += 1
                 await self._after_failed_park(place, error, attempts)
                 continue
-            self._parked.discard(link)
+            self._parked.discard(place)
             attempts = 0
             self._outage.ends()
             if raw is not None:
@@ -190,12 +200,28 @@ class Fetcher:
         self._poked()
         await self._ended.sleep(_pause(attempts + 2))
 
+    def _tell_places(self) -> None:
+        """Let those who wait at a paused queue look again."""
+        self._pause_changed.set()
+        self._pause_changed = asyncio.Event()
+
+    def _bring_home(self) -> None:
+        if self._unparking is None and self._homeward():
+            self._unparking = asyncio.get_running_loop().create_task(self._unblock())
+            self._unparking.add_done_callback(self._unparked)
+
+    def _homeward(self) -> list[int]:
+        """Return the places whose parked waits are not wanted any more."""
+        if self._ended.is_set or not self._may_park.is_set():
+            return list(self._parked)
+        return [place for place in self._parked if place in self._paused]
+
     async def _unblock(self) -> None:
         pause = 0.01
         # Asked too early, Redis has not begun to wait yet: it is asked again until all are home.
-        while self._parked and (self._ended.is_set or not self._may_park.is_set()):
-            for link in tuple(self._parked):
-                await link.unblock(self._control)
+        while homeward := self._homeward():
+            for place in homeward:
+                await self._parks[place].unblock(self._control)
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.5)
 
@@ -208,9 +234,9 @@ class Fetcher:
 
     async def cut_off(self) -> None:
         """End the waits that nobody awaits any more, as their tasks are gone."""
-        for link in tuple(self._parked):
-            await link.unblock(self._control)
-            await link.close()
+        for place in tuple(self._parked):
+            await self._parks[place].unblock(self._control)
+            await self._parks[place].close()
 
     async def audit(self, in_memory: Callable[[], Sequence[Delivery]]) -> list[Arrival]:
         """Return payloads that sit in a private list while nobody here has them: their replies were lost.

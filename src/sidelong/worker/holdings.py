@@ -4,8 +4,16 @@ from collections.abc import Sequence
 
 import anyio
 
+from sidelong.core import payload
 from sidelong.core.delivery import Delivery
-from sidelong.core.outcome import DONE, Dead, Dropped, Lost, Retry, Rewritten
+from sidelong.core.outcome import CANCELLED, DONE, Dead, Dropped, Lost, Retry, Rewritten
+
+
+def is_of_job(delivery: Delivery, jid: str) -> bool:
+    """Tell whether a delivery is an execution of the job with this jid, also before it was started."""
+    if delivery.context is not None:
+        return delivery.context.jid == jid
+    return payload.plain_part(jid) in delivery.raw and payload.jid_of(delivery.raw) == jid
 
 
 class Holdings:
@@ -61,7 +69,7 @@ class Holdings:
         rewritten = []
         for delivery in deliveries:
             outcome = delivery.outcome
-            if outcome is DONE:
+            if outcome is DONE or outcome is CANCELLED:
                 self.processed += 1
             elif type(outcome) is Rewritten:
                 delivery.raw = outcome.raw

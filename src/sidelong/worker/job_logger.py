@@ -11,7 +11,7 @@ from sidelong.core.logs.context import current_fields
 from sidelong.core.logs.fields import Fields, Seconds
 from sidelong.core.logs.levels import ROOT_LEVEL, level_of
 from sidelong.core.logs.message import LogMessage
-from sidelong.core.outcome import Dead, Outcome, Retry
+from sidelong.core.outcome import Cancelled, Dead, Outcome, Retry
 
 logger = logging.getLogger("sidelong.job")
 _worker_logger = logging.getLogger("sidelong.worker")
@@ -57,6 +57,11 @@ class JobLogger:
     def interrupted(self, item: dict[str, Any], seconds: float) -> None:
         """A job was broken off and goes back to its queue."""
         _tell(logger, logging.INFO, "interrupted", item, elapsed=_elapsed(seconds))
+
+    def cancelled(self, item: dict[str, Any], seconds: float | None) -> None:
+        """A job was called off, and does not run again; None if it never ran."""
+        more = {} if seconds is None else {"elapsed": _elapsed(seconds)}
+        _tell(logger, logging.INFO, "cancelled", item, **more)
 
     def late(self, item: dict[str, Any], seconds: float) -> None:
         """A job returned after its timeout, and nothing could interrupt it."""
@@ -104,5 +109,7 @@ def _fate(outcome: Outcome) -> dict[str, Any]:
             return {"retry_in": round(delay)}
         case Dead():
             return {"outcome": "dead"}
+        case Cancelled():
+            return {"outcome": "cancelled"}
         case _:
             return {"outcome": "dropped"}

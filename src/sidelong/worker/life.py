@@ -17,6 +17,7 @@ from sidelong.core.counted import counted
 from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.identity import new_identity
 from sidelong.errors import StoreError
+from sidelong.store.control import CancelAnswer
 from sidelong.store.processes import BeatAnswer
 from sidelong.worker.heartbeat import Presence
 from sidelong.worker.parts import Parts, Setup
@@ -59,6 +60,11 @@ class Life:
         """Return the deliveries that are being executed; may be called from any thread."""
         return [delivery for dispatcher in self._dispatchers for delivery in dispatcher.running]
 
+    @property
+    def is_cut_off(self) -> bool:
+        """True while Redis does not answer, or refuses to work."""
+        return self._parts.outage.is_on
+
     def quiet(self) -> None:
         """Fetch and promote no more; what runs goes on."""
         self.quieted.set()
@@ -88,12 +94,21 @@ class Life:
             logger.debug("registered as %s", self.identity)
             started()
             self._setup.emit("heartbeat")
+            await self._parts.pauses.know()
             async with anyio.create_task_group() as services:
                 for dispatcher, fetcher in zip(self._dispatchers, self._parts.fetchers, strict=True):
                     services.start_soon(dispatcher.run)
                     services.start_soon(fetcher.stand)
-                for run in (self._parts.poller.run, self._parts.recovery.run, self._audit):
+                for run in (
+                    self._parts.poller.run,
+                    self._parts.pauses.run,
+                    self._parts.recovery.run,
+                    self._audit,
+                ):
                     services.start_soon(self._keep_running, run)
+                services.start_soon(self._keep_running, partial(self._parts.control.run, self._over))
+                if self._parts.metrics is not None:
+                    services.start_soon(self._keep_running, partial(self._parts.metrics.run, self.stopped))
                 for service in self._setup.services:
                     services.start_soon(self._keep_running, partial(service.run, self.stopped))
                 await self.stopped.wait()
@@ -127,6 +142,8 @@ class Life:
             await self._within(_FLUSH_AT_LEAST, self._sweep())
         for dispatcher in self._dispatchers:
             dispatcher.give_up()
+        if self._parts.metrics is not None:
+            await self._within(_FLUSH_AT_LEAST, self._parts.metrics.flush())
         await self._leave()
         # Whatever still waits for a Redis that does not answer ends with its connection.
         await self._parts.close_links()
@@ -147,7 +164,12 @@ class Life:
         await self.heartbeat.join(0.5)
         has_ghosts = any(fetcher.has_ghosts for fetcher in self._parts.fetchers)
         inspect_for = _INSPECT_FOR if has_ghosts else 0
-        leaving = self._parts.owners.leave(self.identity, self._parts.queues, inspect_for=inspect_for)
+        leaving = self._parts.owners.leave(
+            self.identity,
+            self._parts.queues,
+            inspect_for=inspect_for,
+            is_flushed=self._parts.metrics is None or self._parts.metrics.is_done,
+        )
         await self._within(_FLUSH_AT_LEAST, leaving)
 
     async def _rescue(self) -> None:
@@ -171,7 +193,7 @@ class Life:
     def _abandon_all(self) -> None:
         for dispatcher in self._dispatchers:
             if stuck := dispatcher.running:
-                logger.warning("%d jobs do not end when cancelled; they are handed back all the same", len(stuck))
+                logger.warning("%d jobs do not end when cancelled; they are let go all the same", len(stuck))
                 dispatcher.abandon(is_fenced=self.is_fenced)
 
     async def _until(self, condition: Callable[[], bool], within: float) -> None:
@@ -232,6 +254,8 @@ class Life:
         self._setup.emit("beat")
         if answer.signal:
             self._setup.on_signal(answer.signal)
+            # There may be more.
+            self.heartbeat.beat_soon()
 
     def is_trusted(self) -> bool:
         """Tell whether the latest beat is so recent that nobody can have taken this worker for dead."""
@@ -244,6 +268,16 @@ class Life:
     def is_back(self) -> None:
         """Redis answers again."""
         self._setup.emit("heartbeat")
+
+    def cancel_job(self, jid: str) -> CancelAnswer:
+        """Call a job off if it is here."""
+        if self.is_fenced:
+            return CancelAnswer.ABSENT
+        if not self.is_trusted():
+            # Others may run the jobs that are here; the next beat tells.
+            return CancelAnswer.MOVING
+        answers = [dispatcher.cancel_job(jid) for dispatcher in self._dispatchers]
+        return min(answers, key=list(CancelAnswer).index)
 
     def _fence(self) -> None:
         if self.is_fenced:

@@ -12,17 +12,23 @@ from sidelong.client.client import Client
 from sidelong.client.registry import Registry
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import Delivery
+from sidelong.core.job_figures import JobFigures
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.middleware import Chain
+from sidelong.store.control import CancelAnswer
 from sidelong.store.link import Link
 from sidelong.store.processes import BeatAnswer
 from sidelong.store.store import Store
+from sidelong.worker.control import WAIT, Control
 from sidelong.worker.dispatcher import Dispatcher
 from sidelong.worker.executor import Executor
 from sidelong.worker.fetcher import Fetcher
 from sidelong.worker.heartbeat import Heartbeat, Presence, process_facts
+from sidelong.worker.metrics import MetricsFlush
 from sidelong.worker.outage import Outage
+from sidelong.worker.pauses import Pauses
 from sidelong.worker.poller import Poller
+from sidelong.worker.recorder import Recorder
 from sidelong.worker.recovery import Recovery
 from sidelong.worker.retries import Retries
 from sidelong.worker.stop import StopFlag
@@ -52,6 +58,7 @@ class Setup:
         server_chain: middleware around every job.
         threads: where `def` jobs run.
         services: run beside the worker's own parts.
+        executions: what is executed is added here, by job name.
         context: a snapshot of the context at boot, which every job gets a copy of.
         version: what the process record shows.
         is_embedded: whether a host program owns the process.
@@ -68,6 +75,7 @@ class Setup:
     server_chain: Chain
     threads: JobThreads
     services: Sequence[Service]
+    executions: dict[str, JobFigures]
     context: contextvars.Context
     version: str
     is_embedded: bool
@@ -97,6 +105,10 @@ class Host(Protocol):
         """Tell whether nobody can have taken this worker for dead."""
         ...
 
+    def cancel_job(self, jid: str) -> CancelAnswer:
+        """Call a job off if it is here."""
+        ...
+
     def register_again(self) -> None:
         """Beat now."""
 
@@ -111,6 +123,7 @@ class Parts:
         dispatchers: one per capsule.
         fetchers: one per capsule, in the same order.
         queues: names of all queues served.
+        metrics: takes to Redis what is counted; None where nobody wants to know.
     """
 
     def __init__(self, setup: Setup, host: Host) -> None:
@@ -121,14 +134,20 @@ class Parts:
         clock = setup.store.clock
         self.queues = list(dict.fromkeys(name for capsule in setup.capsules for name, _ in capsule.queues))
         self.outage = Outage(setup.store.address, clock.monotonic, host.is_back)
-        self.owners = setup.store.owners(self._link("recovery"))
+        recovery_link = self._link("recovery")
+        self.owners = setup.store.owners(recovery_link)
         self._control = self._link("control")
         self._retries = Retries(setup.config, clock, setup.hooks, self._random)
         self._suspects = Suspects(partial(self.owners.mark_alone, host.identity))
+        self._recorder = Recorder() if setup.config.metrics else None
         self.dispatchers = [self._dispatcher(capsule) for capsule in setup.capsules]
         self.fetchers = [self._fetcher(dispatcher) for dispatcher in self.dispatchers]
+        self.pauses = Pauses(
+            names=self.queues, link=self._control, changed=self._pause, outage=self.outage, stop=host.quieted
+        )
         self.poller = Poller(
             sets=setup.store.timed_sets(self._link("poller")),
+            pauses=self.pauses,
             client=setup.client,
             hooks=setup.hooks,
             config=setup.config,
@@ -147,6 +166,20 @@ class Parts:
         )
         self.watchdog = Watchdog(asyncio.get_running_loop(), setup.config.lag_threshold, host.running, clock.monotonic)
         self.heartbeat = self._heartbeat()
+        self.control = Control(
+            messages=setup.store.control_list(
+                self._link("messages", answer_within=3 * WAIT), self._control, identity=host.identity
+            ),
+            look_at_pauses=self.pauses.look,
+            beat=self.heartbeat.beat_soon,
+            cancel=host.cancel_job,
+            outage=self.outage,
+        )
+        self.metrics: MetricsFlush | None = None
+        if self._recorder is not None:
+            # Both ask seldom: they can share a connection.
+            writer = setup.store.metrics_writer(recovery_link, host.identity)
+            self.metrics = MetricsFlush(self._recorder, setup.executions, writer, setup.config, self.outage)
 
     async def close_links(self) -> None:
         """Give all connections back; what still waits for an answer ends."""
@@ -156,6 +189,10 @@ class Parts:
         link = self._setup.store.link(name, answer_within=answer_within)
         self._links.append(link)
         return link
+
+    def _pause(self, names: frozenset[str]) -> None:
+        for dispatcher in self.dispatchers:
+            dispatcher.pause(names)
 
     def _dispatcher(self, capsule: Capsule) -> Dispatcher:
         setup, host = self._setup, self._host
@@ -169,6 +206,7 @@ class Parts:
             suspects=self._suspects,
             threads=setup.threads,
             is_stopping=lambda: host.stopped.is_set,
+            recorder=self._recorder,
         )
         return Dispatcher(
             capsule=capsule,
@@ -179,6 +217,7 @@ class Parts:
             random=self._random,
             unregistered=host.register_again,
             is_trusted=host.is_trusted,
+            recorder=self._recorder,
         )
 
     def _fetcher(self, dispatcher: Dispatcher) -> Fetcher:

@@ -15,17 +15,16 @@ from sidelong.core.config import Config
 from sidelong.core.counted import counted
 from sidelong.core.display import shown
 from sidelong.core.lifecycle import Hooks
-from sidelong.core.options import DEFAULT_QUEUE
 from sidelong.errors import InvalidPayloadError, StoreError
 from sidelong.store.sets import DueSet, Move, TimedSets
 from sidelong.worker.outage import Outage
+from sidelong.worker.pauses import Pauses
 from sidelong.worker.stop import StopFlag
 
 logger = logging.getLogger("sidelong.worker")
 
 T = TypeVar("T")
 
-_LONGEST_QUEUE_NAME = 512
 _REMEMBERED = 10_000
 # In poll intervals.
 _LONGEST_WAIT = 12
@@ -39,13 +38,15 @@ _SETTLED = _MOVED | {"gone"}
 class Poller:
     """Promotes jobs whose time has come; any number of processes may poll at once.
 
-    Redis' clock decides what is due, so that a worker whose own clock is wrong promotes nothing early or late.
+    Redis' clock decides what is due, so that a worker whose own clock is wrong promotes nothing early or late. As it
+    looks so often, it also learns which queues are paused.
     """
 
     def __init__(
         self,
         *,
         sets: TimedSets,
+        pauses: Pauses,
         client: Client,
         hooks: Hooks,
         config: Config,
@@ -54,6 +55,7 @@ class Poller:
         stop: StopFlag,
     ) -> None:
         self._sets = sets
+        self._pauses = pauses
         self._client = client
         self._hooks = hooks
         self._config = config
@@ -62,6 +64,7 @@ class Poller:
         self._stop = stop
         self._put_off: OrderedDict[int, int] = OrderedDict()
         self._tally: Counter[tuple[str, str]] = Counter()
+        self._stuck: set[int] = set()
         self._under_way: set[asyncio.Task[Any]] = set()
         self._unreadable: set[str] = set()
 
@@ -84,9 +87,11 @@ class Poller:
             StoreError: Redis did not answer; what was promoted by then is promoted.
         """
         while True:
-            now, sets = await self._sets.due()
+            question = self._pauses.ask()
+            found = await self._sets.due(self._pauses.names)
+            self._pauses.learn(question, found.paused)
             moved = 0
-            for due in sets:
+            for due in found.sets:
                 self._tell_unreadable(due)
                 if due.members and not self._stop.is_set:
                     moved += await self._promote(due)
@@ -94,7 +99,7 @@ class Poller:
             if moved == 0 or self._stop.is_set:
                 break
         self._tell_moved()
-        soonest = min((due.next_at - now for due in sets if due.next_at is not None), default=1e9)
+        soonest = min((due.next_at - found.now for due in found.sets if due.next_at is not None), default=1e9)
         if soonest <= 0:
             # Entries that are due and cannot be moved: look again, but do not spin.
             return self._config.poll_interval
@@ -108,7 +113,7 @@ class Poller:
         stuck = [(move, result) for move, result in zip(moves, results, strict=True) if result not in _SETTLED]
         if stuck:
             # Not even the dead set takes them. They must not stay in front of what could be moved.
-            self._tally[due.name, shown(stuck[0][1])] += len(stuck)
+            self._note_stuck(due.name, stuck)
             again = [Move(move.member, "later", delay=self._wait_for(move.member)) for move, _ in stuck]
             results += await self._sets.move(due.name, again)
         moved = 0
@@ -117,6 +122,14 @@ class Poller:
                 moved += 1
                 self._tally[due.name, result] += 1
         return moved
+
+    def _note_stuck(self, name: str, stuck: Sequence[tuple[Move, str]]) -> None:
+        """Count what cannot be moved; where looking takes long, the same comes again before it is told."""
+        fresh = {hash((name, move.member)) for move, _ in stuck} - self._stuck
+        if fresh:
+            self._tally[name, shown(stuck[0][1])] += len(fresh)
+        if len(self._stuck) < _REMEMBERED:
+            self._stuck |= fresh
 
     async def _decide(self, members: Sequence[bytes]) -> list[Move]:
         """Decide where members go, at least one of them; slow middleware must not hold up what is decided."""
@@ -133,7 +146,7 @@ class Poller:
         """Decide where one member goes; client middleware runs once more, as at the push."""
         try:
             item = payload.parse(member)
-            queue = _queue(item)
+            queue = payload.queue_to_enter(item)
         except InvalidPayloadError as error:
             if hash(member) not in self._put_off:
                 await self._hooks.report_error(error, {"context": "promote", "raw": member})
@@ -149,7 +162,7 @@ class Poller:
         if isinstance(promoted, Spoilt):
             return await self._bury(member, promoted.reason)
         try:
-            return Move(member, "queue", _queue(promoted), serialization.dumps(promoted))
+            return Move(member, "queue", payload.queue_to_enter(promoted), serialization.dumps(promoted))
         except (InvalidPayloadError, TypeError, ValueError) as error:
             return await self._bury(member, error)
 
@@ -222,6 +235,7 @@ class Poller:
                     "%s of %s cannot be moved and must wait a little more: %s", counted(count, "due job"), name, result
                 )
         self._tally.clear()
+        self._stuck.clear()
 
     def _tell_unreadable(self, due: DueSet) -> None:
         if due.error is None:
@@ -241,16 +255,3 @@ async def _contained(promoting: Awaitable[T]) -> T:
         if is_of_this_task(error):
             raise
         raise RuntimeError(f"client middleware raised {type(error).__name__}") from error
-
-
-def _queue(item: dict[str, Any]) -> str:
-    """Return the queue to promote to.
-
-    Raises:
-        InvalidPayloadError: no queue can have this name. Other programs may use names that a push of ours would
-            refuse; what is printable and not endless is let through.
-    """
-    queue = item.get("queue", DEFAULT_QUEUE)
-    if type(queue) is not str or not queue or len(queue) > _LONGEST_QUEUE_NAME or not queue.isprintable():
-        raise InvalidPayloadError(f"no queue can be called {shown(queue)}")
-    return queue

@@ -12,6 +12,7 @@ from sidelong.client.registry import Registry
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.display import shown
+from sidelong.core.job_figures import JobFigures
 from sidelong.core.lifecycle import Event, Hooks
 from sidelong.core.logs.message import LogMessage
 from sidelong.core.logs.repeats import REPEATS
@@ -44,6 +45,7 @@ class Worker:
         hooks: lifecycle, error and death handlers.
         server_chain: middleware around every job.
         services: run beside the worker's own, until it stops.
+        executions: what is executed is added here, by job name.
         version: what the process record shows.
     """
 
@@ -57,6 +59,7 @@ class Worker:
         hooks: Hooks,
         server_chain: Chain,
         services: Sequence[Service] = (),
+        executions: dict[str, JobFigures] | None = None,
         version: str = "",
     ) -> None:
         self.config = config
@@ -67,6 +70,7 @@ class Worker:
         self._hooks = hooks
         self._chain = server_chain
         self._services = tuple(services)
+        self._executions = {} if executions is None else executions
         self._version = version
         self._threads = JobThreads()
         self._is_embedded = False
@@ -204,11 +208,21 @@ class Worker:
 
     @property
     def is_ready(self) -> bool:
-        """True while heartbeats get through and the worker fetches."""
-        if self._life is None or self._is_quiet:
+        """True while heartbeats get through, Redis answers and the worker fetches; asks nobody."""
+        if self._life is None or self._is_quiet or self._life.is_cut_off:
             return False
         silent_for = self._store.clock.monotonic() - self._life.heartbeat.beaten_at
         return silent_for < _READY_WITHIN_BEATS * self.config.beat_interval
+
+    @property
+    def is_quiet(self) -> bool:
+        """True once it was told to fetch no more; so is one that stops."""
+        return self._is_quiet
+
+    @property
+    def is_stopping(self) -> bool:
+        """True once it was told to stop."""
+        return self._is_stopping
 
     @property
     def running(self) -> Sequence[Delivery]:
@@ -310,6 +324,7 @@ class Worker:
             server_chain=self._chain,
             threads=self._threads,
             services=self._services,
+            executions=self._executions,
             context=context,
             version=self._version,
             is_embedded=self._is_embedded,

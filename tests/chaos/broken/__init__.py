@@ -6,6 +6,7 @@ from tests.chaos.broken.fetching import block_for_ever, look_for_nothing_lost
 from tests.chaos.broken.recovering import blame_everyone, recover_at_first_sight
 from tests.chaos.broken.sending import send_again
 from tests.chaos.broken.settling import remove_before_inserting, repeat_batches, settle_in_transactions
+from tests.chaos.broken.steering import hand_back_what_was_called_off, ignore_pauses
 
 BREAKAGES: Mapping[str, Callable[[], None]] = {
     "redis-py-retries": send_again,
@@ -16,6 +17,8 @@ BREAKAGES: Mapping[str, Callable[[], None]] = {
     "recovers-at-first-sight": recover_at_first_sight,
     "blames-everyone": blame_everyone,
     "repeats-batches": repeat_batches,
+    "hands-back-what-was-called-off": hand_back_what_was_called_off,
+    "ignores-pauses": ignore_pauses,
 }
 
 

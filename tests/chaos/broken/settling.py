@@ -25,7 +25,7 @@ _REMOVES_FIRST = """\
         if failed(inserted) then held = inserted end
       end
 """
-_ANSWERS_REPEATS = "  if number == batch then return {'repeat', owner, results, errors, tonumber(trimmed)} end\n"
+_ANSWERS_REPEATS = "  if is == 'repeat' then return {'repeat', owner, results, errors, tonumber(trimmed)} end\n"
 
 
 def remove_before_inserting() -> None:

@@ -8,7 +8,7 @@ from tests.chaos.seen import Seen
 from tests.chaos.spans import nanoseconds
 from tests.chaos.verdict import Verdict
 
-_LAST = frozenset({"done", "dropped", "dead", "bury"})
+_LAST = frozenset({"done", "called-off", "dropped", "dead", "bury"})
 
 
 def check_effects(seen: Seen, verdict: Verdict) -> None:

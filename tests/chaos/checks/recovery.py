@@ -31,6 +31,7 @@ def check_recovery(seen: Seen, verdict: Verdict) -> None:
             seconds = (ns - process.killed) / SECOND
             # Every job with a crash waits while one with two runs in the same worker.
             waits = any(span.overlaps(process.killed, ns) for span in loners[where])
+            waits = waits or any(span.overlaps(process.killed, ns) for span in seen.pauses_of(seen.jobs[jid]))
             if waits or _is_loner(seen.jobs[jid], ns) or _is_disturbed(seen, process, ns):
                 disturbed.append(seconds)
                 continue

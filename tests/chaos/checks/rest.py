@@ -43,7 +43,7 @@ def check_loss(seen: Seen, verdict: Verdict) -> None:
             misplaced += 1
             reason = seen.dead[job.jid].get("error_class")
             verdict.violate("I2", f"{job} stands in the dead set for {reason}, its course was {job.last_place}")
-        elif not where and not _has_left(job):
+        elif not where and not _has_left(job) and not job.may_be_called_off:
             if _may_be_forgotten(seen, job):
                 lost_by_redis += 1
             else:
@@ -107,5 +107,6 @@ def _last_signs(seen: Seen, job: Job) -> str:
     signs += [(mark.ns, mark.pid, "end") for mark in job.ends]
     signs += [(mark.ns, mark.pid, "failure") for mark in job.fails]
     signs += [(mark.ns, mark.pid, f"settled as {mark.word}") for mark in job.settles]
+    signs += [(call.asked, 0, f"called off: {call.how}") for call in job.calls_off]
     signs += [(mark.ns, mark.pid, f"recovered from {mark.word}") for mark in job.recoveries]
     return ", ".join(f"{word} by {pid} at {seen.at(ns)}" for ns, pid, word in sorted(signs)[-5:])

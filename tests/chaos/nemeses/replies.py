@@ -13,8 +13,8 @@ from tests.chaos.site import Site
 from tests.support.proxy import Proxy
 
 _PUSHES = re.compile(rb"^LPUSH ")
-_SETTLES = re.compile(rb"stat:processed.* %d [1-9]" % keys.DAILY_TTL)
-"""The turn script, where it is given something to settle."""
+_SETTLES = re.compile(rb" stat:processed .* %d [1-9]" % keys.DAILY_TTL)
+"""The turn script, where it is given something to settle; a heartbeat names the counters of a day only."""
 _TAKES = re.compile(rb"^BLMOVE ")
 _PATIENCE = 3.0
 _PORTION_EVERY = 0.2

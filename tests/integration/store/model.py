@@ -144,10 +144,14 @@ class Model:
 
     # What the scripts do.
 
+    def name_queue(self, key: str) -> None:
+        """The name of a queue is noted where all of them stand, if that can be."""
+        if keys.QUEUES not in self.wrong:
+            self.names[keys.QUEUES].add(key.removeprefix(keys.queue("")))
+
     def push(self, queue: str, raw: bytes) -> bool:
         """LPUSH; False if the queue has the wrong type."""
-        if keys.QUEUES not in self.wrong:
-            self.names[keys.QUEUES].add(queue)
+        self.name_queue(keys.queue(queue))
         if keys.queue(queue) in self.wrong:
             return False
         self.lists[keys.queue(queue)].insert(0, raw)
@@ -214,6 +218,7 @@ class Model:
                 if queue in self.wrong:
                     return False, 0
                 self.lists[queue].append(settle.raw)
+                self.name_queue(queue)
             case "rewrite":
                 self.lists[inflight].insert(0, settle.new)
         return True, 0
@@ -233,21 +238,27 @@ class Model:
                 taken.append((place, got))
         return taken
 
-    def move(self, name: str, member: bytes, to: str, queue: str, raw: bytes) -> str:
-        """One member of a set to where it belongs."""
+    def move(self, name: str, member: bytes, to: str, queue: str, raw: bytes, at: float, seen_at: float | None) -> str:
+        """One member of a set to where it belongs, if it is due, or as it was seen."""
         if name in self.wrong:
             return ERROR
-        if member not in self.zsets[name]:
+        score = self.zsets[name].get(member)
+        if score is None:
             return "gone"
-        if to == "later":
-            self.zsets[name][member] = LATER + self.step
+        if to == "at" and score == at:
+            return to
+        if score != seen_at if seen_at is not None else score > IS_DUE:
+            return "gone"
+        if to in ("later", "at"):
+            self.zsets[name][member] = LATER + self.step if to == "later" else at
             return to
         if to == "queue" and keys.queue(queue) in self.wrong:
+            if seen_at is not None:
+                return ERROR
             to = "dead"
         if to == "queue":
             self.lists[keys.queue(queue)].insert(0, raw)
-            if keys.QUEUES not in self.wrong:
-                self.names[keys.QUEUES].add(queue)
+            self.name_queue(keys.queue(queue))
         elif to == "dead":
             stays = name == keys.DEAD and raw == member
             if not self.bury(raw)[0]:
@@ -261,6 +272,19 @@ class Model:
             # It was among the surplus of the dead set by then, and counted there.
             self.trimmed -= 1
         return to
+
+    def swap(self, queue: str, raw: bytes, new: bytes, target: str) -> bool | str:
+        """One entry of a queue goes as another one is pushed."""
+        if keys.queue(queue) in self.wrong:
+            return ERROR
+        if raw not in self.lists[keys.queue(queue)]:
+            return False
+        if keys.queue(target) in self.wrong:
+            return ERROR
+        self.lists[keys.queue(target)].insert(0, new)
+        self.name_queue(keys.queue(target))
+        _remove_last(self.lists[keys.queue(queue)], raw)
+        return True
 
     def beat(self, worker: str) -> tuple[bool, bool, bool]:
         """Whether it is buried, whether its lease was known, whether errors are told."""
@@ -328,6 +352,7 @@ class Model:
             if keys.queue(queue) in self.wrong:
                 return ERROR
             self.lists[keys.queue(queue)].append(new)
+            self.name_queue(keys.queue(queue))
         elif to == "dead":
             if not self.bury(new)[0]:
                 return ERROR

@@ -2,8 +2,12 @@ import asyncio
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,6 +31,15 @@ async def test_answers_come_in_the_order_of_the_commands(redis_server, new_link)
 
     assert answers == [str(n).encode() for n in range(500)]
     assert (link.sent - link.finished, link.cuts) == (0, 0)
+
+
+async def test_an_error_in_a_script_is_told_without_the_place_in_it(redis_server, redis_client, new_link):
+    redis_client.set("queues", "text")
+    link = new_link(redis_server.url)
+
+    with pytest.raises(Refused, match=r"^WRONGTYPE Operation against a key holding the wrong kind of value$"):
+        await link.call("EVAL", "return redis.call('SADD', KEYS[1], 'a')", 1, "queues")
+    redis_client.delete("queues")
 
 
 async def test_errors_stand_in_the_list_of_a_pipeline_and_are_raised_by_a_call(redis_server, redis_client, new_link):
@@ -189,6 +202,78 @@ async def test_a_cut_that_is_seen_before_the_command_is_written_costs_nothing(re
         time.sleep(0.05)
 
         assert await command in (b"a", [b"a", b"b"])
+
+
+@dataclass
+class Peer:
+    """A server that greets, answers `ECHO` with its own number, and does what it is told to an idle connection."""
+
+    port: int
+    connections: list[asyncio.StreamWriter]
+
+    def resets(self) -> None:
+        """End the latest connection by a reset instead of a good-bye."""
+        writer = self.connections[-1]
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    def says(self, reply: bytes) -> None:
+        """Send what nobody has asked for over the latest connection."""
+        self.connections[-1].write(reply)
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    connections: list[asyncio.StreamWriter] = []
+    greeted = {b"SETNAME": b"+OK\r\n", b"ID": b":1\r\n"}
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        number = len(connections)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            for word, answer in greeted.items():
+                await reader.readuntil(word)
+                writer.write(answer)
+            while await reader.readuntil(b"ECHO"):
+                writer.write(b":%d\r\n" % number)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield Peer(server.sockets[0].getsockname()[1], connections)
+    for writer in connections:
+        writer.transport.abort()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("what", ["a reset", "a reply"])
+@pytest.mark.parametrize("is_seen", [True, False], ids=["seen by the loop", "not seen by the loop yet"])
+async def test_what_comes_over_an_idle_connection_costs_the_next_command_nothing(
+    peer: Peer, what: str, is_seen: bool, new_link
+):
+    link = new_link(f"redis://127.0.0.1:{peer.port}")
+    assert await link.call("ECHO", "a") == 1
+
+    if what == "a reset":
+        peer.resets()
+        # The transport's socket is closed in the next turn of the loop.
+        await asyncio.sleep(0)
+    else:
+        peer.says(b":0\r\n")
+    if is_seen:
+        await asyncio.sleep(0.05)
+
+    assert await link.call("ECHO", "b") == 2
+    assert await link.pipeline([("ECHO", "c")]) == [2]
+    assert (len(peer.connections), link.cuts, link.sent - link.finished) == (2, 0, 0)
+
+
+async def test_a_pipeline_of_nothing_needs_no_connection(peer: Peer, new_link):
+    link = new_link(f"redis://127.0.0.1:{peer.port}")
+
+    assert await link.pipeline([]) == []
+
+    assert peer.connections == []
 
 
 async def test_a_connection_forgotten_while_idle_costs_no_command(proxy: Proxy, new_store, monkeypatch):

@@ -61,6 +61,20 @@ async def test_a_dead_owner_is_recovered_and_forgotten(died, owners, redis_clien
     assert (await owners.look()).missing == []
 
 
+@pytest.mark.parametrize("fault", [None, "SET queues x"])
+async def test_what_is_recovered_into_a_cleared_queue_can_be_seen(fault, died, owners, redis_client):
+    redis_client.delete("queues")
+    if fault:
+        redis_client.execute_command(fault)
+    await owners.bury(DEAD, by="one")
+
+    assert await owners.salvage(DEAD, "a", [Salvage(b"{}", b"{}")]) == [1]
+
+    assert redis_client.lrange("queue:a", 0, -1) == [b"{}"]
+    assert fault or redis_client.smembers("queues") == {b"a"}
+    redis_client.delete("queues")
+
+
 async def test_a_buried_worker_is_told_and_writes_nothing(died, heart, owners, redis_client):
     await owners.bury(DEAD, by="one")
 
@@ -137,6 +151,26 @@ async def test_leaving_does_not_cut_short_the_inspection_of_others(died, owners,
     living.close()
     assert redis_client.ttl(keys.BURIED) > keys.DAY - 60
     assert redis_client.ttl(keys.owner_queues(LIVING)) <= 60
+
+
+@pytest.mark.parametrize("is_flushed", [True, False])
+async def test_the_number_of_the_last_flush_stays_while_a_flush_may_be_under_way(
+    is_flushed, heart, owners, redis_client
+):
+    heart.beat(BEAT)
+    redis_client.set(keys.flushed(DEAD), 3, ex=keys.DAY)
+
+    assert await owners.leave(DEAD, ["a"], is_flushed=is_flushed)
+
+    assert redis_client.get(keys.flushed(DEAD)) == (None if is_flushed else b"3")
+
+
+async def test_the_number_of_the_last_flush_stays_where_jobs_are_left(died, owners, redis_client):
+    redis_client.set(keys.flushed(DEAD), 3, ex=keys.DAY)
+
+    assert not await owners.leave(DEAD, ["a"], is_flushed=True)
+
+    assert redis_client.get(keys.flushed(DEAD)) == b"3"
 
 
 async def test_only_an_owner_takes(store, link, heart, redis_client):
@@ -285,7 +319,7 @@ async def test_at_full_memory_everything_but_pushing_goes_on(own_redis, new_stor
         outcomes = (DONE, Retry(b'{"retry":1}', 15.0), Dead(b'{"dead":1}'))
         deliveries = [_delivery(raw, outcome) for raw, outcome in zip(raws, outcomes, strict=True)]
         settled = await queues.turn(Batch(2, deliveries))
-        _, (_, scheduled) = await sets.due()
+        _, scheduled = (await sets.due()).sets
         moved = await sets.move("schedule", [Move(raw, "queue", "b", raw) for raw in scheduled.members])
         heart.beat(BEAT)
         assert (await owners.look()).missing == []

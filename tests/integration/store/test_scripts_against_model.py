@@ -12,14 +12,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sidelong.core.config import Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.outcome import BURIED, DONE, DROPPED, HANDED_BACK, Dead, Outcome, Retry, Rewritten
-from sidelong.errors import NotEnqueued
+from sidelong.errors import NotEnqueued, Refused
 from sidelong.store import keys
 from sidelong.store.embedded import embedded_server
 from sidelong.store.processes import Beat, Salvage
 from sidelong.store.pusher import Push
 from sidelong.store.queues import Batch, Turn
+from sidelong.store.set_pages import SetPages
 from sidelong.store.sets import Move
 from sidelong.store.store import Store
+from sidelong.store.stored_queue import StoredQueue
 from tests.integration.store import model
 from tests.integration.store.model import CAPSULE, QUEUES, WORKERS, Model, Settle
 from tests.support.keys import catalogue, leaks
@@ -46,6 +48,7 @@ class ScriptsMachine(RuleBasedStateMachine):
         self.store = Store(Config(redis_url=url, dead_max_jobs=model.DEAD_MAX))
         self.link = self.wait(self._link())
         self.sets = self.store.timed_sets(self.link)
+        self.pages = SetPages(self.link, self.store.scripts, self.store.config)
         self.owners = self.store.owners(self.link)
         self.hearts = {worker: self.store.heart(worker) for worker in WORKERS}
         self.queues = {
@@ -189,22 +192,45 @@ class ScriptsMachine(RuleBasedStateMachine):
     def move(self, data, name):
         members = self.model.ordered(name)
         chosen = data.draw(st.lists(st.sampled_from(members), max_size=5)) if members else []
-        moves = []
+        moves, seen = [], []
         for member in [*chosen, b"never there"]:
-            to = data.draw(st.sampled_from(("queue", "queue", "dead", "later", "drop")))
+            to = data.draw(st.sampled_from(("queue", "queue", "dead", "later", "at", "drop")))
             raw = member if data.draw(st.booleans()) else self.fresh()
-            moves.append(Move(member, to, data.draw(SOME_QUEUE), raw, delay=1000))
+            is_chosen = data.draw(st.sampled_from((None, True, True, False)))
+            score = self.client.zscore(name, member) if is_chosen and name not in self.model.wrong else -1.0
+            seen_at = None if is_chosen is None else -1.0 if score is None else score
+            seen.append(seen_at if seen_at in (None, -1.0) else self.model.zsets[name][member])
+            at = model.FAR + self.made
+            moves.append(Move(member, to, data.draw(SOME_QUEUE), raw, delay=1000, at=at, seen_at=seen_at))
         self.step()
-        expected = [self.model.move(name, m.member, m.to, m.queue, m.raw) for m in moves]
+        expected = [
+            self.model.move(name, m.member, m.to, m.queue, m.raw, m.at, as_modelled)
+            for m, as_modelled in zip(moves, seen, strict=True)
+        ]
 
         answers = self.wait(self.sets.move(name, moves))
 
-        done = ("queue", "dead", "later", "drop", "gone")
+        done = ("queue", "dead", "later", "at", "drop", "gone")
         assert [answer if answer in done else model.ERROR for answer in answers] == expected
+
+    @rule(data=st.data(), name=st.sampled_from(model.JOB_SETS), limit=st.integers(1, 4), is_upwards=st.booleans())
+    def read_in_pages(self, data, name, limit, is_upwards):
+        if name in self.model.wrong:
+            with pytest.raises(Refused, match=f"WRONGTYPE .*{name}"):
+                self.wait(self.pages.page(name, "up", limit))
+            return
+        found, last = [], None
+        while page := self.wait(self.pages.page(name, "up" if is_upwards else "down", limit, after=last)):
+            assert len(page) <= limit
+            found += [raw for raw, _ in page]
+            last = page[-1]
+
+        assert found == self.model.ordered(name)[:: 1 if is_upwards else -1]
 
     @rule()
     def see_what_is_due(self):
-        now, found = self.wait(self.sets.due())
+        answer = self.wait(self.sets.due())
+        now, found = answer.now, answer.sets
 
         assert now > model.NOW
         assert [due.name for due in found] == [keys.RETRY, keys.SCHEDULE]
@@ -214,6 +240,22 @@ class ScriptsMachine(RuleBasedStateMachine):
             assert list(due.members) == (expected or [])
             is_empty = due.name in self.model.wrong or not self.model.zsets[due.name]
             assert (due.next_at is None) == is_empty
+
+    # Queues.
+
+    @rule(data=st.data(), queue=SOME_QUEUE, goal=SOME_QUEUE, is_there=st.sampled_from((True, True, False)))
+    def swap(self, data, queue, goal, is_there):
+        waiting = self.model.lists[keys.queue(queue)]
+        raw = data.draw(st.sampled_from(waiting)) if is_there and waiting else b"never there"
+        new = raw if data.draw(st.booleans()) else self.fresh()
+        expected = self.model.swap(queue, raw, new, goal)
+        stored = StoredQueue(self.link, self.store.scripts, queue)
+
+        if expected == model.ERROR:
+            with pytest.raises(Refused, match="WRONGTYPE"):
+                self.wait(stored.swap(raw, new, goal))
+        else:
+            assert self.wait(stored.swap(raw, new, goal)) == expected
 
     # Owners.
 
@@ -338,16 +380,10 @@ def _outcome(settle: Settle) -> Outcome:
 
 
 def _script_order(settles: list[Settle]) -> list[int]:
-    """Entries of one operation and queue go together, in the order in which the first of each came.
-
-    Those handed back come last first: the last one pushed to the head of a queue is the next to be fetched.
-    """
+    """Entries of one operation and queue go together, in the order in which the first of each came."""
     groups: dict[tuple[str, int], list[int]] = {}
     for index, settle in enumerate(settles):
         groups.setdefault((settle.operation, settle.place), []).append(index)
-    for (operation, _), group in groups.items():
-        if operation == "back":
-            group.reverse()
     return [index for group in groups.values() for index in group]
 
 

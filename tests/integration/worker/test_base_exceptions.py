@@ -187,7 +187,9 @@ async def test_all_slots_are_alive_after_ten_thousand_such_jobs(real_site: Site)
             {"class": name, "args": [[number] for number in range(count)], "retry": False}, batch_size=5000
         )
     async with app, app.worker(concurrency=10) as worker:
-        tasks = len(asyncio.all_tasks())
+        # The services have begun once a job has ended.
+        await eventually(lambda: site.counter("stat:processed") > 0)
+        tasks = sum(task.get_name() != "sidelong-job" for task in asyncio.all_tasks())
         await eventually(lambda: site.counter("stat:processed") == 10_000, 40)
         # They meet only if ten of them run at once.
         await app.client.push_bulk({"class": "Together", "args": [[]] * 10})

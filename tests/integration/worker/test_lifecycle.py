@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sidelong import Sidelong, StoreError
+from sidelong.api import Queue
 from sidelong.store.queues import Batch, CapsuleQueues, Turn
 from sidelong.worker.stop import StopFlag
 from tests.integration.worker.site import Lines, Site
@@ -331,12 +332,17 @@ async def test_a_fault_of_the_engine_reaches_whoever_waits_and_costs_neither_hos
     app = site.app()
     broken = asyncio.Event()
     turn = CapsuleQueues.turn
+    under_way: list[Batch] = []
 
     async def turn_once_broken(queues: CapsuleQueues, batch: Batch) -> Turn:
         if broken.is_set():
             broken.clear()
             raise HeavyError("beyond repair")
-        return await turn(queues, batch)
+        under_way.append(batch)
+        try:
+            return await turn(queues, batch)
+        finally:
+            under_way.remove(batch)
 
     monkeypatch.setattr(CapsuleQueues, "turn", turn_once_broken)
 
@@ -346,7 +352,8 @@ async def test_a_fault_of_the_engine_reaches_whoever_waits_and_costs_neither_hos
 
     raw = site.push("Held", jid="1" * 24)
     async with app, app.worker() as worker:
-        await eventually(lambda: len(worker.running) == 1)
+        # A turn that is under way could bring the other job, and there would be no reason for another one.
+        await eventually(lambda: len(worker.running) == 1 and not under_way)
         broken.set()
         other = site.push("Held", jid="2" * 24)
         with pytest.raises(BaseExceptionGroup) as caught:
@@ -414,6 +421,24 @@ async def test_cancelling_run_hands_back_what_is_running(site: Site) -> None:
 
     assert site.queue() == [raw]
     assert site.counter("stat:processed") == 0
+
+
+async def test_what_is_handed_back_to_a_cleared_queue_can_be_seen(site: Site) -> None:
+    app = site.app(timeout=0.0)
+
+    @app.job(name="Held")
+    async def held() -> None:
+        await asyncio.Event().wait()
+
+    async with app:
+        async with app.worker() as worker:
+            raw = site.push("Held")
+            await eventually(lambda: len(worker.running) == 1)
+            await Queue(app).clear()
+            assert not site.client.exists("queues")
+
+        assert site.queue() == [raw]
+        assert [queue.name for queue in await Queue.all(app)] == ["default"]
 
 
 async def test_an_exception_in_the_host_stops_the_worker_and_goes_on_its_way(site: Site) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -172,6 +172,30 @@ async def test_counters_are_exact_and_live_five_years(site: Site) -> None:
         for name in ("processed", "failed"):
             assert 157_679_000 < site.client.ttl(f"stat:{name}:{today}") <= 157_680_000
     assert site.client.ttl("stat:processed") == site.client.ttl("stat:failed") == -1
+
+
+async def test_a_daily_counter_that_would_stay_for_ever_is_given_its_end(site: Site) -> None:
+    app = site.app()
+    now = datetime.now(UTC)
+    today, yesterday = (f"stat:processed:{day:%Y-%m-%d}" for day in (now, now - timedelta(days=1)))
+    site.client.set(today, 5)
+    site.client.set(yesterday, 7)
+    failed = today.replace("processed", "failed")
+    site.client.set(failed, 3, ex=1000)
+
+    @app.job(name="Good")
+    async def good() -> None: ...
+
+    site.push("Good")
+    async with app, app.worker():
+        await eventually(lambda: site.client.ttl(today) > 0 and site.client.ttl(yesterday) > 0)
+        site.client.persist(today)
+        await eventually(lambda: site.client.ttl(today) > 0)
+        await eventually(lambda: site.counter("stat:processed") == 1)
+
+    assert 157_679_000 < site.client.ttl(today) <= 157_680_000
+    assert (site.counter(yesterday), site.counter(failed)) == (7, 3)
+    assert site.client.ttl(failed) <= 1000
 
 
 # Remote signals.

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sidelong import JobRef, NotEnqueued, Sidelong, current_context
+from sidelong import CancelOutcome, CancelResult, JobRef, NotEnqueued, Sidelong, current_context
+from sidelong.api import Queue
 from sidelong.client.background import end_background, running_background
 from tests.integration.worker.site import Lines, Site
 from tests.support.eventually import eventually, eventually_sync
@@ -74,6 +75,47 @@ async def test_a_thread_of_an_async_job_pushes_on_the_loop_of_the_worker_too(sit
         await eventually(lambda: site.queue("elsewhere"))
 
     assert pushes == [(asyncio.get_running_loop(), "1" * 24)]
+
+
+async def test_a_def_job_calls_off_one_that_runs_in_its_own_worker(site: Site) -> None:
+    app = site.app()
+    started = threading.Event()
+    ends: list[Any] = []
+
+    @app.job(name="Hang")
+    async def hang() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    @app.job(name="CallOff")
+    def call_off(jid: str) -> None:
+        started.wait(10)
+        ends.append(app.sync.cancel(jid))
+
+    async with app, app.worker(concurrency=2) as worker:
+        ref = await hang.enqueue()
+        await call_off.enqueue(ref.jid)
+        await eventually(lambda: ends, within=10)
+        await site.drained()
+
+    assert ends == [CancelResult(CancelOutcome.CANCELLED, worker.identity)]
+    assert site.client.zcard("retry") == 0
+
+
+def test_a_thread_without_a_loop_calls_jobs_off_and_looks_at_queues(site: Site) -> None:
+    app = site.app()
+    jids = [app.sync.enqueue("Later", number).jid for number in range(3)]
+
+    async def waiting() -> list[str]:
+        return [job.jid async for job in Queue(app)]
+
+    assert app.sync.run(Queue(app).size) == 3
+    assert app.sync.run(waiting) == jids
+    assert app.sync.cancel(jids[1]) == CancelResult(CancelOutcome.REMOVED, "queue:default")
+    assert app.sync.cancel(jids[1]) == CancelResult(CancelOutcome.NOT_FOUND)
+    assert app.sync.run(Queue(app).delete_job, jids[0]).jid == jids[0]
+    assert app.sync.run(waiting) == [jids[2]]
+    app.sync.close()
 
 
 async def test_an_async_job_is_refused_with_a_sentence(site: Site) -> None:

@@ -1,13 +1,16 @@
 """Keys that hold something else than they should: no job is lost, and all goes on once they are mended."""
 
 import asyncio
+import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sidelong import Job, NotEnqueued, Sidelong
+from sidelong.store import keys
+from sidelong.store.metric_names import MINUTE, stamp
 from sidelong.worker.worker import Worker
 from tests.integration.worker.site import Lines, Site, payload
 from tests.support.eventually import eventually
@@ -304,3 +307,29 @@ async def test_nothing_spins_while_every_key_is_wrong(real_site: Site, log: Line
     assert len(monitor.commands) < 150, monitor.names
     assert used < 0.6
     assert lines < 120
+
+
+async def test_metrics_of_the_wrong_type_cost_no_job_and_are_named(site: Site, log: Lines) -> None:
+    trial = Trial(site)
+
+    async with trial.app, trial.app.worker() as worker:
+        # Whatever minute it is when they are written.
+        moments = [datetime.now(UTC) + timedelta(minutes=ahead) for ahead in range(2)]
+        names = {keys.job_metrics(stamp(moment, MINUTE)) for moment in moments}
+        names |= {keys.sidekiq8_minute(moment) for moment in moments} | {keys.flushed(str(worker.identity))}
+        names |= {keys.histogram("Good", stamp(moment, MINUTE)) for moment in moments}
+        for name in names:
+            site.client.delete(name)
+            site.client.rpush(name, "a", "list")
+        await trial.traffic("while")
+        await eventually(trial.all_ran)
+        await site.drained()
+        # What is written beside them is there.
+        await eventually(lambda: any(site.client.hexists(keys.sidekiq7_minute(moment), "Good|p") for moment in moments))
+        assert worker.is_ready
+
+    told = log.containing("part of the metrics was refused: WRONGTYPE")
+    named = {name for name in names for line in told if f"(key {name})" in line}
+    assert {re.split(r"\d", name)[0] for name in named} == {"sidelong:jobs:", "j|", "sidelong:durations:Good:"}
+    trial.assert_kept()
+    site.client.delete(*names)

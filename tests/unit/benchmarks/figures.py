@@ -25,4 +25,4 @@ def written(*results):
     """Return the document of one run, on a machine that is always the same."""
     machine = {"python": "3.11.7", "redis": "7.0.15", "system": "Linux", "cores": 2, "load": 0.5}
     versions = {"sidelong": "0.1.0", "arq": "0.28.0"}
-    return {**document(results, "7.0.15"), "machine": machine, "versions": versions}
+    return {**document(results, "7.0.15", 0.5), "machine": machine, "versions": versions}

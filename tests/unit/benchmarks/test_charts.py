@@ -31,7 +31,7 @@ def test_shows_each_contestant_with_its_figure(drawn):
     words = words_of(drawn(result("drain", "100 slots", FIGURES)))
 
     assert "100 slots: jobs/s, more is better" in words
-    assert {"Sidelong", "Sidelong on uvloop", "floor", "Sidekiq in Ruby", "arq"} <= set(words)
+    assert {"Sidelong", "Sidelong on uvloop", "floor", "Ruby's Sidekiq", "arq"} <= set(words)
     assert {"40,000", "50,000", "90,000", "6,000", "1,000"} <= set(words)
 
 

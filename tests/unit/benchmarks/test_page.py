@@ -1,10 +1,10 @@
 import json
 
 import pytest
-from benchmarks.__main__ import WORKLOADS
 from benchmarks.contestants import CHECKOUT, FLOOR
 from benchmarks.page import BEGIN, END, main, page
 from benchmarks.targets import Target
+from benchmarks.workloads import WORKLOADS
 
 from tests.unit.benchmarks.figures import result, written
 
@@ -59,16 +59,47 @@ def test_a_case_has_a_row_for_each_contestant_the_fastest_library_first():
 
 
 def test_what_sidelong_does_alone_is_one_table():
-    cases = [result("idle", name, {"sidelong": [2, 3, 4]}, measure="commands/s", jobs=12) for name in ("1", "10")]
+    cases = [
+        result("idle", "1 queue", {"sidelong": [2, 3, 4]}, measure="commands/s", jobs=12, counts="seconds"),
+        result("idle", "10", {"sidelong": [6, 6, 6]}, measure="commands/s", jobs=12, counts="seconds", to="1 queue"),
+    ]
 
     text = page([written(*cases)], targets=[])
 
+    assert "The ratio is to 1 queue." in text
     assert [line for line in text.splitlines() if line.startswith("|")] == [
-        "|  | seconds | commands/s | spread |",
-        "|---|--:|--:|--:|",
-        "| 1 | 12 | 3.00 | 67 % |",
-        "| 10 | 12 | 3.00 | 67 % |",
+        "|  | seconds | commands/s | spread | ratio |",
+        "|---|--:|--:|--:|--:|",
+        "| 1 queue | 12 | 3.00 | 67 % |  |",
+        "| 10 | 12 | 6.00 | 0 % | 2.00 |",
     ]
+
+
+def test_without_cases_to_compare_there_is_no_ratio():
+    text = page([written(result("scale", "all", {"sidelong": [2, 3, 4]}))], targets=[])
+
+    assert "|  | jobs | jobs/s | spread |" in text
+    assert "The ratio is to" not in text
+
+
+def test_uvloop_is_divided_by_the_floor_on_uvloop():
+    figures = {"sidelong": [10], "uvloop": [30], "floor": [20], "floor on uvloop": [40]}
+
+    text = page([written(result("drain", "one", figures))], targets=[])
+
+    assert "| floor | 20.0 |  | 0.50 |" in text
+    assert "| floor on uvloop | 40.0 |  | 0.75 |" in text
+
+
+def test_a_library_that_always_takes_part_needs_no_peers_and_has_no_picture(write, tmp_path):
+    stored = result("stored", "HardJob with two arguments", {"sidelong": [168], "sidekiq": [168]}, measure="bytes/job")
+
+    main([write("a.json", stored), "--docs", str(tmp_path)])
+
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert "`python -m benchmarks stored`" in text
+    assert "| Ruby's Sidekiq | 168 |" in text
+    assert not (tmp_path / "images").exists()
 
 
 def test_the_least_time_is_the_best():
@@ -81,8 +112,12 @@ def test_the_least_time_is_the_best():
 
 def test_names_what_could_not_run_with_its_reason_and_no_path_of_this_machine():
     path = f"{CHECKOUT}/build/peers/saq"
+    failures = {
+        "saq": f"no file {path}",
+        "arq": "cannot import 'x' (/home/somebody/lib/x.py), says file:///opt/a/index at redis://127.0.0.1:6379/0",
+    }
     cases = [
-        result("drain", name, {"sidelong": [9]}, failures={"saq": f"no file {path}"}, declined={"rq": "no slots"})
+        result("drain", name, {"sidelong": [9]}, failures=failures, declined={"rq": "no slots"})
         for name in ("one", "two")
     ]
     cases[1].declined["huey"] = "one queue only"
@@ -90,6 +125,7 @@ def test_names_what_could_not_run_with_its_reason_and_no_path_of_this_machine():
     text = page([written(*cases)], targets=[])
 
     assert "- saq could not be measured: no file build/peers/saq." in text
+    assert "- arq could not be measured: cannot import 'x' (x.py), says index at redis://127.0.0.1:6379/0." in text
     assert "- rq does not take part: no slots." in text
     assert "- huey (two) does not take part: one queue only." in text
 
@@ -111,7 +147,15 @@ def test_says_how_and_where_it_was_measured():
 
     assert "medians of three rounds" in text
     assert "two cores" in text
+    assert "its load average was 0.50 before" in text
     assert "Python 3.11.7, Redis 7.0.15, Sidelong 0.1.0, arq 0.28.0" in text
+
+
+def test_says_between_which_loads_several_files_were_measured():
+    loaded = written(DRAIN)
+    loaded["machine"] = {**loaded["machine"], "load": 1.25}
+
+    assert "its load average was 0.50 to 1.25 before" in " ".join(page([loaded, written(DRAIN)], targets=[]).split())
 
 
 def test_says_that_quick_runs_prove_nothing():

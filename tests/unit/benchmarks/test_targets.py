@@ -1,8 +1,8 @@
 import pytest
-from benchmarks.__main__ import WORKLOADS
 from benchmarks.contestants import FIRST, FLOOR
 from benchmarks.peers import RUBY
 from benchmarks.targets import BEST, BEST_ASYNC, BEST_PYTHON, IDEAL, TARGETS, Target, reach, reach_all
+from benchmarks.workloads import WORKLOADS
 
 from tests.unit.benchmarks.figures import by_case, result
 

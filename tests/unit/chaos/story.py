@@ -28,7 +28,7 @@ P, Q, R = 11, 12, 13
 
 _BEAT = 0.5
 _TICK = 0.001
-_COUNTED = {"done": (1, 0), "retry": (1, 1), "dead": (1, 1), "dropped": (1, 1)}
+_COUNTED = {"done": (1, 0), "called-off": (1, 0), "retry": (1, 1), "dead": (1, 1), "dropped": (1, 1)}
 
 
 class Story:

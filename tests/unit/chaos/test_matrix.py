@@ -1,8 +1,10 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +83,21 @@ def test_a_signal_ends_the_runs_that_are_under_way_and_starts_no_more(
     assert caught.value.code == 128 + signal.SIGTERM
     assert told.read_text().count("--plan=endless") == 2
     assert capsys.readouterr().out.count("ended in order") == 2
+
+
+def test_a_signal_that_comes_while_a_run_is_started_ends_that_one_too(
+    told: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            eventually_sync(lambda: told.exists() and "ready" in told.read_text(), 20)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+
+    with pytest.raises(SystemExit), ending_in_order():
+        run_matrix([Plan(name="endless")], seeds=range(5), jobs=70, at_once=2, keep=None)
+
+    assert told.read_text().count("--plan=endless") == 1
+    assert capsys.readouterr().out.count("ended in order") == 1

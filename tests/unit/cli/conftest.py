@@ -2,13 +2,18 @@ import os
 import sys
 
 import pytest
-from typer.testing import CliRunner
 
 # Loaded here, so that undoing the imports of a project leaves them alone.
+import typer.rich_utils  # noqa: F401
+from typer.testing import CliRunner
+
 import sidelong.cli.config
 import sidelong.cli.enqueue
 import sidelong.cli.run  # noqa: F401
 from sidelong.cli.main import cli
+
+FOREIGN = ("REDIS_URL", "REDIS_PROVIDER", "APP_ENV", "DYNO", "QUEUE", "QUEUES", "COUNT")
+"""What has a meaning without having our name."""
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def project(tmp_path, monkeypatch):
 def command(project, monkeypatch):
     """Runs the command inside this process, in the empty project and with no settings around."""
     for name in [*os.environ]:
-        if name.startswith("SIDELONG_") or name in ("REDIS_URL", "REDIS_PROVIDER", "APP_ENV", "DYNO"):
+        if name.startswith("SIDELONG_") or name in FOREIGN:
             monkeypatch.delenv(name)
     # What --config and --env set is undone with what the test sets.
     for name in ("SIDELONG_CONFIG", "SIDELONG_ENV"):

@@ -117,3 +117,25 @@ def test_code_that_fails_is_status_one_with_its_traceback(command, project):
     assert done.exit_code == 1
     assert done.stderr.startswith("Traceback")
     assert "cannot be imported: ZeroDivisionError" in done.stderr
+
+
+def test_the_queues_of_resque_are_shown_where_a_worker_would_serve_them(command, project):
+    project("conf_app.py", APP)
+    project("sidelong.toml", "queues = ['c']\n")
+
+    by_variable = command("config", "conf_app:app", "--pidfile", "worker.pid", QUEUE="a,b")
+    by_flag = command("config", "conf_app:app", "-q", "d")
+    without_worker = command("config")
+
+    assert rows(by_variable.stdout)["queues"] == "a b QUEUE"
+    assert rows(by_flag.stdout)["queues"] == "d --queue"
+    assert rows(without_worker.stdout)["queues"] == "c sidelong.toml"
+
+
+def test_several_processes_are_refused_as_run_does(command, project):
+    project("conf_app.py", APP)
+
+    done = command("config", "conf_app:app", COUNT="3")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("sidelong: COUNT is 3, but a command is one worker process here")

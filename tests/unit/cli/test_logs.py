@@ -1,10 +1,12 @@
 import io
 import logging
+from pathlib import Path
 
 import pytest
 
-from sidelong.cli.logs import LogHandler, configure_logging, use_log_format
+from sidelong.cli.logs import LogFileHandler, LogHandler, configure_logging, use_log_format
 from sidelong.core.logs.levels import JobLevelFilter
+from sidelong.errors import ConfigurationError
 
 VARIABLES = ("NO_COLOR", "FORCE_COLOR", "TERM", "DYNO", "DEBUG_INVOCATION")
 
@@ -117,3 +119,85 @@ def test_without_a_standard_error_there_is_one_that_goes_nowhere(log, monkeypatc
 
     assert sys.stderr.name == "/dev/null"
     sys.stderr.close()
+
+
+@pytest.fixture
+def log_file(tmp_path):
+    """A log with a line of an earlier worker, and a call that adds lines."""
+    path = tmp_path / "logs" / "worker.log"
+    path.parent.mkdir()
+    path.write_text("before\n")
+    handler = LogFileHandler(path)
+
+    def write(text):
+        handler.handle(logging.LogRecord("shop", logging.INFO, "shop.py", 1, text, None, None))
+
+    yield path, write
+    handler.close()
+
+
+def test_a_log_file_is_appended_to(log_file):
+    path, write = log_file
+
+    write("one")
+    write("zwei \ud800 ü")
+
+    assert path.read_text(encoding="utf-8") == "before\none\nzwei \\ud800 ü\n"
+
+
+def test_a_log_file_that_was_moved_away_is_begun_anew(log_file):
+    path, write = log_file
+    write("one")
+    old = path.rename(path.with_name("worker.log.1"))
+
+    write("two")
+    path.unlink()
+    write("three")
+
+    assert old.read_text() == "before\none\n"
+    assert path.read_text() == "three\n"
+
+
+def test_a_log_file_that_was_copied_and_emptied_goes_on(log_file):
+    path, write = log_file
+    write("one")
+    path.write_text("")
+
+    write("two")
+
+    assert path.read_text() == "two\n"
+
+
+def test_while_no_log_file_can_be_begun_the_old_one_goes_on(log_file):
+    path, write = log_file
+    away = path.parent.rename(path.parent.with_name("away"))
+
+    write("one")
+    path.parent.mkdir()
+    write("two")
+
+    assert (away / "worker.log").read_text() == "before\none\n"
+    assert path.read_text() == "two\n"
+
+
+def test_a_worker_can_log_to_a_file_and_not_to_stderr(log, monkeypatch, tmp_path):
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.chdir(tmp_path)
+    configure_logging(False, "auto", Path("worker.log"))
+    monkeypatch.chdir("/")
+
+    logging.getLogger("shop").info("hello")
+    use_log_format("json")
+    logging.getLogger("shop").info("hello")
+
+    plain, json_line = (tmp_path / "worker.log").read_text().splitlines()
+    assert plain.startswith("20")
+    assert json_line.startswith('{"ts"')
+    assert stream.getvalue() == ""
+    logging.getLogger().handlers[0].close()
+
+
+def test_a_log_file_that_cannot_be_opened_is_one_sentence(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"^the log file .*/gone/worker.log cannot be opened: No such file"):
+        configure_logging(False, "auto", tmp_path / "gone" / "worker.log")

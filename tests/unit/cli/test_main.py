@@ -39,9 +39,13 @@ def test_the_version_and_the_help_are_told(sidelong):
     assert "--seed" in sidelong("demo", "--help").stdout
 
 
-@pytest.mark.parametrize("words", [(), ("run",), ("enqueue",), ("config",)])
-def test_the_help_names_no_type_behind_a_flag_that_takes_no_value(sidelong, words):
-    assert "bool" not in sidelong(*words, "--help", COLUMNS="80").stdout
+@pytest.mark.parametrize("words", [(), ("run",), ("enqueue",), ("config",), ("jobs",), ("retry",), ("pause",)])
+def test_the_help_names_no_type_of_flags_and_arguments(sidelong, words):
+    text = sidelong(*words, "--help", COLUMNS="80").stdout
+
+    assert "bool" not in text
+    assert "<str>" not in text
+    assert "<list" not in text
 
 
 def test_the_formats_of_the_log_are_those_that_can_be_set():

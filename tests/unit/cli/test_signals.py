@@ -9,7 +9,7 @@ import pytest
 from sidelong.cli.signals import Signals
 from sidelong.core.config import Config
 
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGTTIN)
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGUSR1, signal.SIGTTIN)
 
 
 class StubWorker:
@@ -101,11 +101,12 @@ async def test_a_stop_says_what_becomes_of_the_running_jobs(signals, caplog, run
     assert caplog.messages == [first, second]
 
 
-async def test_tstp_quiets(signals):
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGUSR1])
+async def test_tstp_and_usr1_quiet(signals, number):
     worker = StubWorker()
     signals.attach(worker, asyncio.get_running_loop())
 
-    send(signal.SIGTSTP)
+    send(number)
     await worker.is_asked("quiet")
 
     assert not signals.stop_requested
@@ -151,6 +152,20 @@ def test_a_handler_that_user_code_has_set_is_called_too(signals):
 
     assert seen == [signal.SIGTERM]
     assert signals.stop_requested
+
+
+async def test_usr1_is_left_to_user_code_that_wants_it(signals):
+    seen, worker = [], StubWorker()
+    with signals.importing():
+        signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+    signals.attach(worker, asyncio.get_running_loop())
+
+    send(signal.SIGUSR1)
+    send(signal.SIGTERM)
+    await worker.is_asked("stop_soon")
+
+    assert seen == [signal.SIGUSR1]
+    assert worker.asked == ["stop_soon"]
 
 
 BLOCKED = """

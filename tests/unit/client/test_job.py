@@ -1,12 +1,21 @@
+import logging
 import re
 import threading
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum, StrEnum
 
 import pytest
 
-from sidelong import ConfigurationError, JobDefinitionError, NotEnqueued, current_context
+from sidelong import (
+    ConfigurationError,
+    JobDefinitionError,
+    NotEnqueued,
+    PayloadTooLargeError,
+    Sidelong,
+    current_context,
+)
 from sidelong.errors import ArgumentError
 
 
@@ -289,6 +298,123 @@ async def test_enqueue_many_refuses_what_cannot_work_before_anything_is_stored(a
         await index.enqueue_many(arguments, **options)
 
     assert pusher.pushes == []
+
+
+@pytest.mark.parametrize("has_middleware", [False, True])
+async def test_enqueue_many_refuses_large_payloads_and_warns_of_large_integers(store, pusher, caplog, has_middleware):
+    app = Sidelong("redis://nowhere", store=store, payload_warn=1000, payload_limit=2000)
+    if has_middleware:
+
+        @app.client_middleware
+        async def pass_on(job, call_next):
+            return await call_next()
+
+    @app.job(name="A")
+    async def work(value): ...
+
+    with caplog.at_level(logging.WARNING, "sidelong"):
+        await work.enqueue_many([("x" * 1500,), (2**60,), (2**60,)])
+        with pytest.raises(PayloadTooLargeError, match=r"element 3: .* payload_limit"):
+            await work.enqueue_many((("x" * size,) for size in (1, 1, 1, 3000)), batch_size=2)
+
+    assert len(pusher.pushes) == 5
+    assert ["store the data elsewhere" in text or "beyond 2**53" in text for text in caplog.messages] == [True, True]
+
+
+@pytest.mark.parametrize("has_middleware", [False, True])
+async def test_enqueue_many_writes_the_same_payloads_with_and_without_middleware(app, pusher, has_middleware):
+    if has_middleware:
+
+        @app.client_middleware
+        async def pass_on(job, call_next):
+            return await call_next()
+
+    @app.job(name="A", tags=["t"], queue="mail", extra_option=[1e20])
+    async def work(day, text="x"): ...
+
+    await work.enqueue_many([(1,), [2, "ü"]])
+
+    assert [list(payload) for payload in pusher.payloads] == 2 * [
+        ["retry", "queue", "tags", "extra_option", "args", "class", "jid", "created_at", "enqueued_at"]
+    ]
+    assert [payload["args"] for payload in pusher.payloads] == [[1], [2, "ü"]]
+    assert all(payload["created_at"] <= payload["enqueued_at"] for payload in pusher.payloads)
+
+
+async def test_a_middleware_that_comes_while_a_lazy_iterable_is_read_sees_the_slices_after(app, pusher):
+    seen = []
+
+    @app.job(name="A")
+    async def work(number): ...
+
+    def numbers():
+        yield (0,)
+        app.client_middleware(note)
+        yield (1,)
+
+    async def note(job, call_next):
+        seen.append(job["args"])
+        return await call_next()
+
+    await work.enqueue_many(numbers(), batch_size=1)
+
+    assert seen == [[1]]
+    assert [payload["args"] for payload in pusher.payloads] == [[0], [1]]
+
+
+async def test_options_are_as_they_were_when_they_were_given(app, pusher):
+    mine = {"k": [1]}
+
+    @app.job(name="A")
+    async def work(): ...
+
+    changed = work.with_options(extra=mine)
+    mine["k"].append({2})
+
+    await changed.enqueue()
+    await changed.enqueue_many([()])
+
+    assert [payload["extra"] for payload in pusher.payloads] == [{"k": [1]}, {"k": [1]}]
+
+
+async def test_options_may_be_members_of_enums(app, pusher):
+    class Name(StrEnum):
+        MAIL = "mail"
+
+    class Number(IntEnum):
+        THREE = 3
+
+    @app.job(name=Name.MAIL, queue=Name.MAIL, retry=Number.THREE, backtrace=Number.THREE, tags=[Name.MAIL], timeout=3)
+    async def work(): ...
+
+    await work.enqueue()
+    await work.enqueue_many([()])
+
+    for payload in pusher.payloads:
+        assert (payload["class"], payload["queue"], payload["tags"]) == ("mail", "mail", ["mail"])
+        assert (payload["retry"], payload["backtrace"], payload["timeout"]) == (3, 3, 3)
+
+
+def test_names_and_tags_must_be_text_that_can_travel(app):
+    def work(): ...
+
+    with pytest.raises(JobDefinitionError, match="UTF-8"):
+        app.job(name="\ud800")(work)
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        app.job(tags=["\ud800"])(work)
+
+
+async def test_an_option_that_others_may_round_is_no_argument(app, pusher, caplog):
+    @app.job(name="A", number=2**60)
+    async def work(value): ...
+
+    with caplog.at_level(logging.WARNING, "sidelong"):
+        await work.enqueue(1)
+        await work.enqueue_many([(1,)])
+        assert caplog.messages == []
+        await work.enqueue(2**60)
+
+    assert len(caplog.messages) == 1
 
 
 async def test_enqueue_many_says_what_was_stored_before_a_failure(app, pusher):

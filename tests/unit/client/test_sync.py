@@ -12,6 +12,7 @@ import pytest
 
 from sidelong import ArgumentError, EnqueueUncertain, JobClass, NotEnqueued, Sidelong
 from sidelong.client.background import end_background, running_background
+from sidelong.errors import ReplyLost, Unavailable
 
 REFUSED = r"leave it out and await, as in `await job\.enqueue\(\.\.\.\)`"
 user: ContextVar[str] = ContextVar("user", default="nobody")
@@ -191,6 +192,8 @@ async def test_refuses_to_block_an_event_loop_and_says_what_to_do(app, job, push
         lambda: app.sync.enqueue("Resize", 1),
         lambda: app.sync.client.push({"class": "Resize", "args": [1]}),
         lambda: app.sync.client.push_bulk({"class": "Resize", "args": [[1]]}),
+        lambda: app.sync.cancel("a"),
+        lambda: app.sync.run(asyncio.sleep, 0),
         app.sync.close,
     ):
         with pytest.raises(RuntimeError, match=REFUSED):
@@ -307,6 +310,49 @@ def test_a_push_that_never_ends_is_given_up_with_the_loop(store, pusher):
 
         with pytest.raises(EnqueueUncertain, match="broken off, as by the end of its event loop"):
             pushing.result(10)
+
+
+def test_whatever_can_be_awaited_can_be_waited_for(app):
+    async def add(first: int, *, second: int) -> int:
+        return first + second
+
+    async def fail() -> None:
+        raise LookupError("what it raises")
+
+    assert app.sync.run(add, 1, second=2) == 3
+    with pytest.raises(LookupError, match="what it raises"):
+        app.sync.run(fail)
+
+
+def test_a_call_that_a_blocked_loop_does_not_begin_is_no_push_that_failed(store):
+    app = Sidelong("redis://nowhere", store=store, connect_timeout=0.1, answer_timeout=0.1)
+    blocked = Blocked()
+    app.client_middleware(blocked)
+
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(app.sync.enqueue, "Job", 1)
+        blocked.begun.wait(10)
+        for steer in (lambda: app.sync.cancel("a"), lambda: app.sync.run(asyncio.sleep, 0)):
+            with pytest.raises(Unavailable, match=r"^nothing was done: something has blocked .*, and try again$"):
+                steer()
+        blocked.let_go.set()
+        first.result(10)
+
+
+def test_a_call_whose_loop_ends_may_have_been_done(app):
+    begun = threading.Event()
+
+    async def hang() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(app.sync.run, hang)
+        begun.wait(10)
+        end_background()
+
+        with pytest.raises(ReplyLost, match=r"the call was broken off, .*: it may or may not have been done"):
+            waiting.result(10)
 
 
 def test_the_background_loop_closes_what_it_used_and_the_next_push_begins_another(job, store):

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidelong.core.serialization import MAX_NESTING, check_arguments, dumps, loads
+from sidelong.core.serialization import (
+    MAX_NESTING,
+    check_arguments,
+    check_value,
+    dump_arguments,
+    dump_payload,
+    dumps,
+    loads,
+)
 from sidelong.errors import ArgumentError, InvalidPayloadError
 
 quick = settings(deadline=None, max_examples=200)
@@ -292,6 +300,16 @@ def test_leaves_room_for_the_payload_around_the_arguments():
         check_arguments([[deepest]])
 
 
+def test_a_value_beside_the_arguments_may_nest_as_they_do():
+    deepest = nested(MAX_NESTING - 2)
+
+    check_value(deepest, root="it")
+
+    assert loads(dumps({"class": "A", "cattr": {"it": deepest}}))["cattr"] == {"it": deepest}
+    with pytest.raises(ArgumentError, match=r"it\[0\].* nests too deeply"):
+        check_value([deepest], root="it")
+
+
 def test_does_not_change_what_it_writes():
     item = {"args": [1e-07, {"k": 1e20}], "jid": "a"}
 
@@ -305,6 +323,24 @@ def test_does_not_change_what_it_writes():
 def test_a_number_that_ruby_spells_apart_hides_no_fault_before_it(args):
     with pytest.raises(ArgumentError):
         check_arguments(args)
-    for doubtful in (None, args):
-        with pytest.raises(InvalidPayloadError):
-            dumps({"args": args}, doubtful=doubtful)
+    with pytest.raises(ArgumentError):
+        dump_arguments(args)
+    with pytest.raises(InvalidPayloadError):
+        dumps({"args": args})
+    for plain in (False, True):
+        with pytest.raises(ArgumentError):
+            dump_payload({"args": args}, is_plain=plain)
+
+
+@pytest.mark.parametrize("other", [1e20, "ü", None, {"a": [True]}])
+@pytest.mark.parametrize(
+    ("number", "is_large"), [(2**53, False), (-(2**53), False), (2**53 + 1, True), (-(2**53) - 1, True), (10**40, True)]
+)
+def test_tells_of_integers_that_others_may_round(number, is_large, other):
+    args = [other, [{"id": number}]]
+
+    written, tells = dump_arguments(args)
+
+    assert (written, tells) == (dumps(args), is_large)
+    assert dump_payload({"args": args}) == (dumps({"args": args}), is_large)
+    assert dump_payload({"args": args}, is_plain=True) == (dumps({"args": args}), is_large)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from sidelong.errors import Refused, ReplyLost
+from sidelong.errors import Refused, ReplyLost, Unavailable
 from sidelong.store.wire import Wire
 
 _READONLY = b"-READONLY You can't write against a read only replica.\r\n"
@@ -26,6 +26,16 @@ class Transport(asyncio.Transport):
     def write(self, data: Any) -> None: ...
 
     def abort(self) -> None: ...
+
+
+class Unwritable(Transport):
+    """Takes nothing once it `fails`."""
+
+    fails = False
+
+    def write(self, data: Any) -> None:
+        if self.fails:
+            raise RuntimeError("the handle is closed")
 
 
 def asked(count: int, *, drops_at_refusal: bool) -> tuple[Wire, Owner, list[Any]]:
@@ -91,3 +101,43 @@ async def test_who_fails_to_take_an_answer_takes_none_from_the_others(ends: bool
     (answer,) = await other
     assert type(answer) is (ReplyLost if ends else bytes)
     assert [str(context["exception"]) for context in faults] == ["a fault"]
+
+
+async def test_a_command_that_cannot_be_written_is_told_as_lost_and_shifts_no_answer() -> None:
+    owner, transport = Owner(), Unwritable()
+    wire = Wire(owner, answer_within=5.0)
+    wire.connection_made(transport)
+    before = wire.exchange([("ECHO", "before")])
+    transport.fails = True
+
+    unwritten = wire.exchange([("ECHO", "unwritten")])
+    wire.data_received(b"$6\r\nbefore\r\n")
+
+    assert [type(answer) for answer in (*await before, *await unwritten)] == [ReplyLost, ReplyLost]
+    assert wire.is_broken
+    assert (owner.sent, owner.finished, owner.cuts) == (2, 2, 1)
+    with pytest.raises(Unavailable, match="the handle is closed"):
+        wire.exchange([("ECHO", "after")])
+
+
+async def test_a_reply_that_answers_nothing_is_news() -> None:
+    wire, _, told = asked(1, drops_at_refusal=False)
+
+    wire.data_received(b"+PONG\r\n")
+    was_news = wire.has_surplus
+    wire.data_received(b"+SURPLUS\r\n")
+
+    assert told == [b"PONG"]
+    assert (was_news, wire.has_surplus, wire.has_news()) == (False, True, True)
+
+
+async def test_no_commands_have_their_answers_at_once() -> None:
+    wire, owner, _ = asked(0, drops_at_refusal=False)
+
+    assert await wire.exchange(()) == []
+    wire.data_received(b"")
+    answer = wire.exchange([("PING",)])
+    wire.data_received(b"+PONG\r\n")
+
+    assert await answer == [b"PONG"]
+    assert (owner.sent, owner.finished) == (1, 1)

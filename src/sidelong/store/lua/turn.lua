@@ -2,7 +2,7 @@
 -- One turn of a capsule: settle what finished, then take what the free slots can hold.
 --
 -- KEYS  1 settled hash   2 owners set   3 retry   4 dead
---       5 stat:processed   6 its day   7 stat:failed   8 its day   9 buried
+--       5 stat:processed   6 its day   7 stat:failed   8 its day   9 buried   10 queues
 --       then, for each queue of the capsule, its list and the in-flight list
 -- ARGV  1 identity   2 capsule   3 batch number   4 life of the settled hash (s)
 --       5 most dead entries kept   6 life of a dead entry (s)   7 life of a daily counter (s)
@@ -19,17 +19,7 @@
 local settled, owners, retry, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local identity, capsule, batch = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local pcall, match = redis.pcall, string.match
-local FIRST_QUEUE = 10
-local errors = {}
-
-local function failed(reply)
-  return type(reply) == 'table' and reply.err
-end
-
-local function note(reply)
-  if failed(reply) and #errors < 20 then errors[#errors + 1] = reply.err end
-  return failed(reply)
-end
+local FIRST_QUEUE = 11
 
 local owner = pcall('SISMEMBER', owners, identity)
 if failed(owner) then note(owner); owner = 1 end
@@ -40,9 +30,9 @@ if buried and not note(buried) then owner = 0 end
 local last = pcall('HGET', settled, capsule)
 if type(last) == 'string' then
   local number, results, trimmed = match(last, '^(%d+) (%S*) (%d+)$')
-  number = tonumber(number)
-  if number == batch then return {'repeat', owner, results, errors, tonumber(trimmed)} end
-  if number and number > batch then return {'stale', owner, '', errors, 0} end
+  local is = standing(tonumber(number), batch)
+  if is == 'repeat' then return {'repeat', owner, results, errors, tonumber(trimmed)} end
+  if is == 'stale' then return {'stale', owner, '', errors, 0} end
 end
 
 local now
@@ -96,6 +86,8 @@ for _ = 1, tonumber(ARGV[8]) do
       tell(held)
     end
   end
+  -- Its name goes when it is cleared, also while its jobs run: without the name nobody would see what came back.
+  if operation == 'back' and done > 0 then note(pcall('SADD', KEYS[10], match(queue, ':(.*)'))) end
   if operation ~= 'bury' and operation ~= 'back' and operation ~= 'rewrite' then processed = processed + done end
   if operation == 'dropped' or operation == 'dead' or operation == 'retry' then failures = failures + done end
   at = last + 1
@@ -105,7 +97,7 @@ local function count(total, daily, by)
   if by == 0 then return end
   note(pcall('INCRBY', total, by))
   local sum = pcall('INCRBY', daily, by)
-  -- It holds just what was added: it is new.
+  -- It holds just what was added: it is new. A heartbeat sees to those that others made.
   if not note(sum) and sum == by then pcall('EXPIRE', daily, ARGV[7]) end
 end
 count(KEYS[5], KEYS[6], processed)

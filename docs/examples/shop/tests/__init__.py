@@ -1,0 +1,1 @@
+"""The tests of the shop, with the fake services in the same process."""

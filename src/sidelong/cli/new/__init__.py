@@ -1,0 +1,1 @@
+"""`sidelong new`: files to begin with, made from templates."""

@@ -1,0 +1,64 @@
+"""Where modules and apps are, found by looking at files: what is half written cannot be imported."""
+
+import keyword
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sidelong.errors import ConfigurationError
+
+_APP: Final = re.compile(r"^(\w+)(?:\s*:\s*[\w.\"']+)?\s*=\s*(?:sidelong\.)?Sidelong\(", re.MULTILINE)
+_INIT: Final = "__init__.py"
+
+
+def is_package(directory: Path) -> bool:
+    """Tell whether a directory is a package, or will be one: those that are made become packages."""
+    return directory != Path() and (not directory.exists() or (directory / _INIT).is_file())
+
+
+def module_parts(file: Path) -> list[str]:
+    """Return the parts of the name under which a file is imported: those of the packages around it, and its own."""
+    parts = [] if file.name == _INIT else [file.stem]
+    directory = file.parent
+    while is_package(directory):
+        parts.insert(0, directory.name)
+        directory = directory.parent
+    return parts
+
+
+def refuse_names(parts: list[str]) -> None:
+    """Refuse what cannot be written in an import.
+
+    Raises:
+        ConfigurationError: a part cannot.
+    """
+    for part in parts:
+        if not part.isidentifier() or keyword.iskeyword(part):
+            raise ConfigurationError(f"{part!r} cannot be the name of a module: use letters, digits and underscores")
+
+
+def find_app(directory: Path) -> tuple[str, str]:
+    """Return the module of the app in a directory, or in the nearest one above that has one, and its name there.
+
+    Raises:
+        ConfigurationError: there is none, or several.
+    """
+    for place in (directory, *directory.parents):
+        found = list(_apps(place))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            choices = " or ".join(f"--app {module}:{name}" for module, name in found)
+            raise ConfigurationError(f"there are several apps in {place}: write {choices}")
+    raise ConfigurationError(
+        f"no app was found in {directory} or above: name it, as in --app shop.app:app"
+        " (a line like `app = Sidelong()` makes one)"
+    )
+
+
+def _apps(directory: Path) -> Iterator[tuple[str, str]]:
+    for file in sorted(directory.glob("*.py")):
+        if not file.name.startswith(("test_", "conftest")):
+            for name in _APP.findall(file.read_text(encoding="utf-8", errors="replace")):
+                yield ".".join(module_parts(file)), name

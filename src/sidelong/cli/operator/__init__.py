@@ -1,0 +1,1 @@
+"""The commands with which an operator looks at what Redis holds, and steers it."""
