@@ -184,7 +184,9 @@ signals.install()
 async def main():
     signals.attach(Worker(), asyncio.get_running_loop())
     print("blocked", flush=True)
-    time.sleep(60)
+    # In short sleeps: a signal that comes as Python goes (back) to sleep is seen only when the sleep ends.
+    for _ in range(600):
+        time.sleep(0.1)
 
 asyncio.run(main())
 """
