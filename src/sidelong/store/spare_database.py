@@ -1,16 +1,21 @@
 """A database of a Redis server for one test: an empty one is taken, and given back empty.
 
-What holds keys of somebody else's is never touched. A key of our own says that a database belongs to a test, and until
-when; where a test was killed, the next one that looks after that time empties what it has left.
+A key of our own says whose it is meanwhile. What holds anything else is never touched, not even what a killed test has
+left: nobody can tell its keys from those of a program that has come since.
 """
 
-import time
+import os
+import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from typing import Final
+from uuid import uuid4
 
 import redis
+from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import RedisError, ResponseError, WatchError
+from redis.exceptions import TimeoutError as NotAnswered
 
 from sidelong.core.redaction import redacted
 from sidelong.errors import StoreError
@@ -20,7 +25,6 @@ from sidelong.store.sentinel_url import SCHEME
 
 _NUMBERS: Final = range(1, 16)
 """Not 0, which programs take that were told of none."""
-_TAKEN_FOR: Final = 3600.0
 _ANSWER_WITHIN: Final = 5.0
 
 
@@ -36,23 +40,30 @@ def spare_database(url: str, *, connect_timeout: float) -> Iterator[str]:
         ConfigurationError: the address cannot be read.
         StoreError: there is no connection, or no empty database.
     """
+    mark = f"pid {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {uuid4()}"
+    last, taken = 0, list[str]()
     for number in _NUMBERS:
         address = numbered(url, number)
         endpoint = Endpoint.from_url(address, connect_timeout=connect_timeout, client_name="sidelong")
         with closing(endpoint.blocking_client(timeout=_ANSWER_WITHIN)) as client:
-            if not _take(client, endpoint.address):
-                continue
+            try:
+                is_ours = _take(client, mark)
+                last = number
+                if not is_ours:
+                    taken += [f"{number} by {other}" for other in _marked_by(client)]
+                    continue
+            except ResponseError as error:
+                if "out of range" in str(error):
+                    break  # the server has no more
+                raise StoreError(f"{endpoint.address} cannot be used for tests: {error}") from None
+            except (RedisError, OSError) as error:
+                raise StoreError(f"no connection to Redis at {endpoint.address}: {error}") from None
             try:
                 yield address
             finally:
-                # A test may have ended its server.
-                with suppress(RedisError):
-                    client.flushdb()
+                _give_back(client, mark, endpoint.address)
             return
-    raise StoreError(
-        f"no database of {redacted(url)} from {_NUMBERS[0]} to {_NUMBERS[-1]} is empty: empty one, or name"
-        " another server for tests"
-    )
+    raise StoreError(_why_none(redacted(url), last, taken))
 
 
 def numbered(url: str, number: int) -> str:
@@ -69,25 +80,55 @@ def numbered(url: str, number: int) -> str:
     return "?".join(part for part in (address, "&".join(options)) if part)
 
 
-def _take(client: redis.Redis, address: str) -> bool:
-    """Take a database that is empty, or that a test has not given back in time."""
+def _take(client: redis.Redis, mark: str) -> bool:
+    """Mark a database as taken if it is empty; tell whether it was."""
+    if client.dbsize() != 0:
+        return False
+    with client.pipeline(transaction=True) as together:
+        together.set(keys.TEST, mark, nx=True)
+        together.dbsize()
+        is_first, size = together.execute()
+    if is_first and size > 1:
+        # Somebody has come in between.
+        client.delete(keys.TEST)
+    return bool(is_first) and size == 1
+
+
+def _marked_by(client: redis.Redis) -> list[str]:
+    """Return who has taken a database, if that was a test."""
+    if client.type(keys.TEST) != b"string":
+        return []
+    mark = client.get(keys.TEST)
+    return [mark.decode(errors="replace").partition(",")[0]] if isinstance(mark, bytes) else []
+
+
+def _give_back(client: redis.Redis, mark: str, address: str) -> None:
+    """Empty a database, unless another test has taken it since this one, or what it ran, has emptied it itself.
+
+    Raises:
+        StoreError: it is not allowed.
+    """
     try:
         with client.pipeline() as together:
             together.watch(keys.TEST)  # type: ignore[no-untyped-call]
-            taken_until = together.get(keys.TEST)
-            is_free = together.dbsize() == 0 if taken_until is None else float(taken_until) < time.time()
-            if not is_free:
-                return False
+            if together.get(keys.TEST) not in (None, mark.encode()):
+                return
             together.multi()
             together.flushdb()
-            together.set(keys.TEST, repr(time.time() + _TAKEN_FOR))
             together.execute()
     except WatchError:
-        return False  # another test was faster
-    except ResponseError as error:
-        if "out of range" in str(error):
-            return False  # the server has fewer
-        raise StoreError(f"{address} cannot be used for tests: {error}") from None
-    except (RedisError, OSError) as error:
-        raise StoreError(f"no connection to Redis at {address}: {error}") from None
-    return True
+        return
+    except (ConnectionFailed, NotAnswered):
+        return  # a test may have ended its server
+    except RedisError as error:
+        raise StoreError(f"{address} cannot be emptied after the test: {error}") from None
+
+
+def _why_none(server: str, last: int, taken: list[str]) -> str:
+    """Return why no database can be taken, of those up to the last that there is."""
+    if last == 0:
+        return f"{server} has no database but 0, which is not for tests: name another server for tests"
+    text = f"no database of {server} from {_NUMBERS[0]} to {last} is empty: empty one, or name another server for tests"
+    if taken:
+        text += f". Tests have taken {'; '.join(taken)}: `redis-cli -n NUMBER flushdb` empties what a killed one left"
+    return text

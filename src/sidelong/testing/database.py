@@ -1,7 +1,8 @@
 """A Redis database of a test's own, and connections that end with the event loops of tests."""
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import count
@@ -16,7 +17,12 @@ from sidelong.store.spare_database import spare_database
 from sidelong.store.store import Store
 
 _EMBEDDED: Final = "memory://"
+_State = tuple[Config, Mapping[str, str], Store]
+
 _numbers = count(1)
+_lock = threading.Lock()
+_states: dict[Sidelong, list[_State]] = {}
+"""What the apps with a database of a test's own go back to: first what is theirs, then what each open block gave."""
 
 
 @contextmanager
@@ -24,7 +30,8 @@ def own_database(app: Sidelong, redis_url: str | None = None) -> Iterator[str]:
     """Let an app use a Redis database that nobody else uses, in this block of a `with` statement.
 
     It is an empty one of those with the numbers 1 to 15, and is empty again afterwards; what already holds something
-    is never touched. For an app on `memory://` it is a store of its own in memory.
+    is never touched. For an app on `memory://` it is a store of its own in memory. Where several blocks of one app are
+    open, it uses the database of the one that was opened last.
 
     Connections need not be given back: they are closed when the event loop that opened them ends.
 
@@ -37,19 +44,35 @@ def own_database(app: Sidelong, redis_url: str | None = None) -> Iterator[str]:
 
     Raises:
         ConfigurationError: the address cannot be used, or there is none, as the app was given a client.
-        StoreError: there is no connection, or no empty database.
+        StoreError: there is no connection, or no empty database, or it may not be emptied.
     """
     if redis_url is None and Store(app.config).address != app.store.address:
         raise ConfigurationError("the app was given a Redis client and no address: name the server for tests")
-    before = app.config, app.sources, app.store
     with _database(redis_url or app.config.redis_url, app.config) as url:
         store = _LoopBoundStore(replace(app.config, redis_url=url))
-        app.config, app.store = store.config, store
+        state = store.config, app.sources, store
+        _enter(app, state)
         try:
             yield url
         finally:
-            app.config, app.sources, app.store = before
+            _leave(app, state)
             store.end()
+
+
+def _enter(app: Sidelong, state: _State) -> None:
+    with _lock:
+        states = _states.setdefault(app, [(app.config, app.sources, app.store)])
+        states.append(state)
+        app.config, app.sources, app.store = state
+
+
+def _leave(app: Sidelong, state: _State) -> None:
+    """Let an app use what it would, had this block never been opened: blocks may end in any order."""
+    with _lock:
+        states = [other for other in _states.pop(app) if other is not state]
+        app.config, app.sources, app.store = states[-1]
+        if len(states) > 1:
+            _states[app] = states
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 import asyncio
 import gc
+import os
+import re
 import time
 import warnings
+from contextlib import ExitStack
 
 import pytest
 import redis
@@ -65,25 +68,92 @@ async def test_a_database_that_holds_anything_or_belongs_to_another_test_is_left
     assert numbers == ["2", "3"]
 
 
-async def test_what_a_killed_test_has_left_is_emptied_in_time(app, server, own_redis):
+async def test_what_a_killed_test_has_left_is_not_touched_as_it_may_be_of_others_by_now(app, server, own_redis):
     with redis.Redis.from_url(numbered(own_redis.url, 1)) as left:
-        left.set("queue:mail", "x")
-        left.set(keys.TEST, repr(time.time() + 60))
-        with own_database(app) as meanwhile:
-            assert meanwhile.endswith("/2")
-        left.set(keys.TEST, repr(time.time() - 1))
-        with own_database(app) as later:
-            assert later.endswith("/1")
-            assert left.keys() == [keys.TEST.encode()]
+        left.set(keys.TEST, repr(time.time() - 1_000_000))
+        left.rpush("queue:mail", "x")
+        with own_database(app) as url:
+            assert url.endswith("/2")
+        assert sorted(left.keys()) == [b"queue:mail", keys.TEST.encode()]
+
+
+async def test_a_database_is_not_taken_if_somebody_else_comes_at_the_same_moment(app, own_redis, monkeypatch):
+    with redis.Redis.from_url(numbered(own_redis.url, 1)) as first:
+        dbsize = redis.Redis.dbsize
+
+        def and_then_others_write(client):
+            size = dbsize(client)
+            first.set("theirs", "x")
+            return size
+
+        monkeypatch.setattr(redis.Redis, "dbsize", and_then_others_write)
+        with own_database(app) as url:
+            assert url.endswith("/2")
+        assert first.keys() == [b"theirs"]
+
+
+async def test_what_another_test_has_taken_meanwhile_is_not_emptied(app, own_redis):
+    with ExitStack() as ends_first, redis.Redis.from_url(numbered(own_redis.url, 1)) as client:
+        ends_first.enter_context(own_database(app))
+        client.flushdb()
+        with own_database(Sidelong(own_redis.url)) as other:
+            assert other.endswith("/1")
+            client.set("theirs", "x")
+            ends_first.close()
+            assert sorted(client.keys()) == [keys.TEST.encode(), b"theirs"]
+
+
+async def test_what_a_test_leaves_that_has_emptied_its_database_itself_is_emptied(app, server, own_redis):
+    with own_database(app) as url:
+        with redis.Redis.from_url(url) as client:
+            client.flushdb()
+        await app.enqueue("Job")
+
+    assert sizes(server) == {}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_an_app_goes_back_to_its_own_redis_in_whichever_order_blocks_end(app, server, own_redis, first):
+    store = app.store
+    blocks = [own_database(app), own_database(app)]
+    urls = [block.__enter__() for block in blocks]
+
+    blocks.pop(first).__exit__(None, None, None)
+    assert app.config.redis_url == app.store.config.redis_url == urls[1 - first]
+    await app.enqueue("Job")
+    assert "db0" not in sizes(server)
+    blocks.pop().__exit__(None, None, None)
+
+    assert app.store is store
+    assert sizes(server) == {}
 
 
 async def test_says_so_where_no_database_is_empty(app, own_redis):
-    for number in range(1, 16):
+    for number in range(1, 15):
         with redis.Redis.from_url(numbered(own_redis.url, number)) as client:
             client.set("theirs", "x")
 
-    with pytest.raises(StoreError, match=r"no database of .* from 1 to 15 is empty"), own_database(app):
+    with own_database(app), pytest.raises(StoreError) as caught, own_database(Sidelong(own_redis.url)):
         pass
+
+    assert re.search(r"no database of .* from 1 to 15 is empty", str(caught.value))
+    assert re.search(rf"Tests have taken 15 by pid {os.getpid()} on \S+ since 20", str(caught.value))
+
+
+async def test_says_so_where_there_is_no_database_but_the_first(start_redis):
+    server = start_redis(config={"databases": 1})
+
+    with pytest.raises(StoreError, match=r"has no database but 0.*name another server"):
+        own_database(Sidelong(server.url)).__enter__()
+
+
+async def test_says_so_where_it_may_not_empty_the_database(app, own_redis):
+    with own_redis.client() as client:
+        client.execute_command("ACL", "SETUSER", "tester", "on", ">pw", "~*", "&*", "+@all", "-flushdb")
+    url = own_redis.url.replace("redis://", "redis://tester:pw@")
+
+    with pytest.raises(StoreError, match=r"cannot be emptied after the test: .*flushdb"), own_database(app, url):
+        await app.enqueue("Job")
 
 
 async def test_another_server_may_be_named(server, own_redis):
