@@ -16,10 +16,12 @@ from sidelong.testing.blocks import Block
 from sidelong.testing.enqueued import EnqueuedJob, Target, name_of
 from sidelong.testing.expectation import ANY, FORGIVEN, Anything, Expectation
 from sidelong.testing.listing import listed
-from sidelong.testing.runner import Runner
+from sidelong.testing.runner import Runner, depth
 
 _MOST: Final = 10_000
 """Jobs that one call runs before it takes them for a job that enqueues itself for ever."""
+_DEEPEST: Final = 100
+"""Jobs that may wait for each other in an `inline` block."""
 
 
 class Jobs(Sequence[EnqueuedJob]):
@@ -206,8 +208,14 @@ class Jobs(Sequence[EnqueuedJob]):
             await self._run_at_once(job)
 
     async def _run_at_once(self, job: EnqueuedJob) -> None:
-        if self._is_inline and not job.is_scheduled and job.job_class in self._registry:
-            await self._perform(job)
+        if not self._is_inline or job.is_scheduled or job.job_class not in self._registry:
+            return
+        if depth() >= _DEEPEST:
+            raise RuntimeError(
+                f"{_DEEPEST} jobs wait for one that each has enqueued: does {job.job_class} enqueue itself for ever?"
+                " In a `fake` block a job ends before those that it enqueues begin"
+            )
+        await self._perform(job)
 
     async def _perform(self, job: EnqueuedJob) -> bool:
         """Run a job, unless another thread was faster; tell whether this one has."""
@@ -222,7 +230,9 @@ class Jobs(Sequence[EnqueuedJob]):
     async def _next(self, job: Target | None, queue: str | None) -> EnqueuedJob | None:
         """Return the job to be run next, after what is due has entered its queue."""
         self._refuse_after_end()
-        while (due := self._first_due(self.now())) is not None:
+        # Not what becomes due meanwhile: a job that runs as it enters its queue may bring the next one.
+        now = self.now()
+        while (due := self._first_due(now)) is not None:
             await self._enter_queue(due)
         ready = (each for each in self._waiting if not each.is_scheduled and self._is_meant(each, job, queue))
         return next(ready, None)

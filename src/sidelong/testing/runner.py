@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from random import Random
 from types import TracebackType
 from typing import Any, TypeVar
@@ -22,8 +23,15 @@ from sidelong.worker.threads import JobThreads
 
 T = TypeVar("T")
 
+_depth: ContextVar[int] = ContextVar("sidelong_depth", default=0)
+
 Drive = Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, Any]]
 """Puts something around the coroutine of an execution."""
+
+
+def depth() -> int:
+    """Return how many jobs wait for what happens here, each having enqueued the next in an `inline` block."""
+    return _depth.get()
 
 
 class Runner:
@@ -90,6 +98,7 @@ class Runner:
     def _start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         context = self._block.context.copy()
         context.run(host_calls)
+        context.run(_depth.set, depth() + 1)
         return asyncio.get_running_loop().create_task(coroutine, name="sidelong-test-job", context=context)
 
 

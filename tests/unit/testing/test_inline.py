@@ -1,3 +1,4 @@
+import asyncio
 import threading
 
 import pytest
@@ -135,3 +136,49 @@ async def test_a_failure_leaves_the_rest_of_a_bulk_push_waiting(app):
         await jobs.drain()
 
     assert ran == [0, 1, 2]
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_job_that_enqueues_itself_for_ever_is_told_of(app, is_async):
+    runs = []
+
+    async def go_on() -> None:
+        runs.append("")
+        await again.enqueue()
+
+    def go_on_in_a_thread() -> None:
+        runs.append("")
+        again.sync.enqueue()
+
+    again = app.job(name="again")(go_on if is_async else go_on_in_a_thread)
+
+    with inline(app), pytest.raises(RuntimeError, match="does again enqueue itself for ever"):
+        await again.enqueue()
+
+    assert len(runs) == 100
+
+
+async def test_many_that_run_at_once_are_no_endless_chain(app):
+    @app.job
+    async def work(left: int) -> None:
+        await asyncio.sleep(0)
+        if left:
+            await work.enqueue(left - 1)
+
+    with inline(app) as jobs:
+        await asyncio.gather(*(work.enqueue(10) for _ in range(50)))
+
+    assert len(jobs.performed) == 550
+
+
+async def test_drain_ends_where_a_job_brings_the_next_one_in_a_moment(app):
+    @app.job
+    async def tick() -> None:
+        await tick.enqueue_in(0.01)
+        await asyncio.sleep(0.02)
+
+    with inline(app) as jobs:
+        await tick.enqueue()
+        await asyncio.wait_for(jobs.drain(), 30)
+
+    assert (len(jobs), len(jobs.performed)) == (1, 2)
