@@ -92,6 +92,31 @@ def test_tests_that_are_packages_stay_so(command, shop, made):
     assert "tests/jobs/__init__.py" in made()
 
 
+def test_a_directory_within_a_package_is_a_part_of_it_and_becomes_a_package(command, shop, made, tmp_path):
+    (tmp_path / "shop/jobs/billing").mkdir(parents=True)
+
+    done = command("new", "job", "shop/jobs/billing/charge")
+
+    assert done.exit_code == 0
+    assert made() == {
+        "shop/jobs/__init__.py",
+        "shop/jobs/billing/__init__.py",
+        "shop/jobs/billing/charge.py",
+        "tests/jobs/billing/test_charge.py",
+    }
+    test = (tmp_path / "tests/jobs/billing/test_charge.py").read_text()
+    assert "from shop.jobs.billing.charge import charge\n" in test
+
+
+def test_a_package_that_is_there_is_used_whatever_its_name(command, shop, tmp_path):
+    shop("email/__init__.py", "")
+
+    done = command("new", "job", "email/welcome", "--app", "shop.app:app")
+
+    assert done.exit_code == 0
+    assert "from email.welcome import welcome\n" in (tmp_path / "tests/test_welcome.py").read_text()
+
+
 def test_nothing_is_overwritten_unless_that_is_asked_for(command, shop, made, tmp_path):
     written = shop("tests/jobs/test_charge.py", "written by hand\n")
 
@@ -120,6 +145,9 @@ def test_nothing_is_overwritten_unless_that_is_asked_for(command, shop, made, tm
         (["shop/app"], "the job cannot be called 'app', as its app is called so"),
         (["shop/charge", "-q", "a b"], "'a b' is not a queue name"),
         (["shop/charge", "--app", "shop.app"], "--app must be module:attr, as in shop.app:app, not 'shop.app'"),
+        (["email/welcome", "--app", "shop.app:app"], "there is a module 'email' already, which it would hide: choose"),
+        (["redis", "--app", "shop.app:app"], "there is a module 'redis' already, which it would hide: choose"),
+        (["shop/asyncio"], "the job cannot be called 'asyncio', as its test uses a module of this name"),
         (["charge"], "no app was found in . or above: name it, as in --app shop.app:app"),
     ],
 )

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Final
 
 from sidelong.cli.new.files import NewFile
-from sidelong.cli.new.modules import find_app, is_package, module_parts, refuse_names
+from sidelong.cli.new.modules import find_app, has_init, is_package, module_parts, refuse_hiding, refuse_names
 from sidelong.cli.new.templates import filled
 from sidelong.core.options import check_queue_name
 from sidelong.errors import ConfigurationError
 
 _TESTS: Final = Path("tests")
+_USED_BY_TESTS: Final = {"asyncio", "pytest"}
 
 
 def plan_job(path: str, *, queue: str | None, app: str | None) -> list[NewFile]:
@@ -30,9 +31,13 @@ def plan_job(path: str, *, queue: str | None, app: str | None) -> list[NewFile]:
         raise ConfigurationError(f"{path!r} must be a path below the current directory, as in shop/jobs/charge")
     parts = module_parts(file)
     refuse_names(parts)
+    if _is_new(file, parts):
+        refuse_hiding(parts[0])
     app_module, app_name = _read_app(app) if app is not None else find_app(file.parent)
     if file.stem == app_name:
         raise ConfigurationError(f"the job cannot be called {app_name!r}, as its app is called so")
+    if file.stem in _USED_BY_TESTS:
+        raise ConfigurationError(f"the job cannot be called {file.stem!r}, as its test uses a module of this name")
     values = {
         "name": file.stem,
         "module": ".".join(parts),
@@ -59,7 +64,13 @@ def _read_app(text: str) -> tuple[str, str]:
     return module, name
 
 
+def _is_new(file: Path, parts: list[str]) -> bool:
+    """Tell whether the first part of a module's name is that of a package, or a module, which is still to be made."""
+    outermost = (file, *file.parents)[len(parts) - 1]
+    return not outermost.exists()
+
+
 def _packages(directory: Path) -> list[NewFile]:
-    """Return what makes packages of the directories that are missing."""
-    missing = [each for each in (directory, *directory.parents) if is_package(each) and not each.exists()]
+    """Return what makes packages of the directories that are none yet."""
+    missing = [each for each in (directory, *directory.parents) if is_package(each) and not has_init(each)]
     return [NewFile(each / "__init__.py", "") for each in reversed(missing)]

@@ -2,7 +2,9 @@
 
 import keyword
 import re
+import sys
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
@@ -10,11 +12,20 @@ from sidelong.errors import ConfigurationError
 
 _APP: Final = re.compile(r"^(\w+)(?:\s*:\s*[\w.\"']+)?\s*=\s*(?:sidelong\.)?Sidelong\(", re.MULTILINE)
 _INIT: Final = "__init__.py"
+_NEEDED: Final = {"fastapi", "httpx", "pytest", "tests", "uvicorn"}
+"""What a project needs, installed or not."""
 
 
 def is_package(directory: Path) -> bool:
-    """Tell whether a directory is a package, or will be one: those that are made become packages."""
-    return directory != Path() and (not directory.exists() or (directory / _INIT).is_file())
+    """Tell whether a directory is a package, or becomes one: if it is missing, or lies in a package."""
+    if directory == Path():
+        return False
+    return not directory.exists() or has_init(directory) or is_package(directory.parent)
+
+
+def has_init(directory: Path) -> bool:
+    """Tell whether a directory has what makes it a package; the current one has a name that nobody imports."""
+    return directory != Path() and (directory / _INIT).is_file()
 
 
 def module_parts(file: Path) -> list[str]:
@@ -36,6 +47,19 @@ def refuse_names(parts: list[str]) -> None:
     for part in parts:
         if not part.isidentifier() or keyword.iskeyword(part):
             raise ConfigurationError(f"{part!r} cannot be the name of a module: use letters, digits and underscores")
+
+
+def refuse_hiding(name: str) -> None:
+    """Refuse a new module that would be imported in the place of another.
+
+    Raises:
+        ConfigurationError: there is one of this name.
+    """
+    spec = PathFinder.find_spec(name)
+    # A directory without any module has no origin, and hides nothing.
+    is_installed = spec is not None and spec.origin is not None
+    if is_installed or name in sys.stdlib_module_names or name in _NEEDED:
+        raise ConfigurationError(f"there is a module {name!r} already, which it would hide: choose another name")
 
 
 def find_app(directory: Path) -> tuple[str, str]:
