@@ -22,8 +22,13 @@ def log_banner(app: Sidelong, worker: Worker, target: str, event_loop: EventLoop
     logger.info("App %s with %s, Redis %s", target, counted(len(app.registry), "job"), app.store.address)
     for capsule in worker.capsules:
         name = "" if capsule.name == "default" else f" in capsule {capsule.name}"
-        logger.info("Serving %s at once%s from %s", counted(capsule.concurrency, "job"), name, _describe(capsule))
+        logger.info("Serving %s at once%s from %s", counted(capsule.concurrency, "job"), name, described(capsule))
     logger.info("TERM or Ctrl-C stops it and gives running jobs %g s; TTIN logs all stacks", worker.config.timeout)
+    warn_of_jobs(app, worker)
+
+
+def warn_of_jobs(app: Sidelong, worker: Worker) -> None:
+    """Warn if the app has no jobs, or has some that the worker never gets."""
     if not len(app.registry):
         logger.warning("The app has no jobs: whatever is fetched fails as unknown and is tried again later")
     served = {name for capsule in worker.capsules for name, _ in capsule.queues}
@@ -31,7 +36,8 @@ def log_banner(app: Sidelong, worker: Worker, target: str, event_loop: EventLoop
         logger.warning("Not served here, though jobs of the app go there: %s", ", ".join(left_out))
 
 
-def _describe(capsule: Capsule) -> str:
+def described(capsule: Capsule) -> str:
+    """Return the queues of a capsule, and in which order they are served."""
     if len(capsule.queues) == 1:
         return f"queue {capsule.queues[0][0]}"
     weights = {weight for _, weight in capsule.queues}

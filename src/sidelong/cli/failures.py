@@ -13,6 +13,11 @@ def tell_failure(error: Exception) -> ExitStatus:
     if isinstance(error, FailedImportError):
         sys.stderr.write(error.traceback)
     sys.stderr.write(f"sidelong: {error}\n")
+    return status_of(error)
+
+
+def status_of(error: Exception) -> ExitStatus:
+    """Return the exit status after a failure."""
     # What has to be mended first is not worth a restart: a supervisor can tell by the status.
     may_work_later = isinstance(error, FailedImportError | PidfileTakenError | StoreError)
     return ExitStatus.FAILED if may_work_later else ExitStatus.MISUSED

@@ -24,11 +24,13 @@ class FailedImportError(TargetError):
     """The user's own code failed while it was imported.
 
     Attributes:
+        summary: the message without a word on where the traceback is.
         traceback: what it raised; empty if it ended the process.
     """
 
-    def __init__(self, message: str, traceback: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, summary: str, traceback: str = "") -> None:
+        super().__init__(f"{summary}, see the traceback above." if traceback else f"{summary}.")
+        self.summary = summary
         self.traceback = traceback
 
 
@@ -75,11 +77,38 @@ def load_job(target: str, app: Sidelong | None = None) -> tuple[Sidelong, Job[..
         value = job_of(value)
     if not isinstance(value, Job):
         raise TargetError(f"{target!r} is not a job but a {type(value).__name__}: decorate it with @app.job.")
-    for owner in [app] if app is not None else _loaded_apps():
+    for owner in [app] if app is not None else loaded_apps():
         # Another app may have another job of this name.
         if value.name in owner.registry and unwrap(owner.registry.get(value.name)) is unwrap(value):
             return owner, value
     raise TargetError(f"The app that {target!r} belongs to is not to be found: name it as in --app module:attr.")
+
+
+def load_web_app(target: str, *, is_factory: bool) -> Any:
+    """Import what TARGET names and return the ASGI application there.
+
+    Args:
+        target: `module:attr` or `path.py:attr`.
+        is_factory: whether it is a function that returns the application.
+
+    Raises:
+        TargetError: as in `load_app`; or it is no ASGI application.
+        SettingSourceError: as in `load_app`.
+    """
+    module, location, attribute = _import(target)
+    if not attribute:
+        raise TargetError(f"{target!r} names no web app: write {location}:attr.")
+    value = _attribute(module, location, attribute)
+    if isinstance(value, Sidelong):
+        raise TargetError(f"{target!r} is a Sidelong app: the web app that enqueues is meant here.")
+    if is_factory:
+        try:
+            value = value()  # type: ignore[operator]
+        except (Exception, SystemExit) as error:
+            raise _failed_import(f"{target}()", error) from error
+    if not callable(value):
+        raise TargetError(f"{target!r} is no web app but a {type(value).__name__}.")
+    return value
 
 
 def _import(target: str) -> tuple[ModuleType, str, str]:
@@ -92,7 +121,8 @@ def _import(target: str) -> tuple[ModuleType, str, str]:
     return module, location, attribute
 
 
-def _loaded_apps() -> Iterator[Sidelong]:
+def loaded_apps() -> Iterator[Sidelong]:
+    """Yield the apps in all modules that are loaded, some of them more than once."""
     for module in list(sys.modules.values()):
         yield from _apps(module).values()
 
@@ -165,9 +195,9 @@ def _module_name(path: Path) -> tuple[str, Path]:
 
 def _failed_import(name: str, error: BaseException) -> FailedImportError:
     if isinstance(error, SystemExit):
-        return FailedImportError(f"{name!r} ended the process while it was imported (SystemExit: {error.code}).")
+        return FailedImportError(f"{name!r} ended the process while it was imported (SystemExit: {error.code})")
     return FailedImportError(
-        f"{name!r} cannot be imported: {type(error).__name__}, see the traceback above.",
+        f"{name!r} cannot be imported: {type(error).__name__}",
         traceback="".join(traceback.format_exception(_without_import_frames(error))),
     )
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -12,6 +13,9 @@ from sidelong.core.logs.levels import JobLevelFilter
 from sidelong.core.logs.text import PlainFormatter, PrettyFormatter
 from sidelong.errors import ConfigurationError
 from sidelong.settings import LogSurroundings, log_surroundings
+
+Dress = Callable[[logging.Formatter], logging.Formatter]
+"""Adds something to what a formatter writes."""
 
 
 class LogHandler(logging.StreamHandler[TextIO]):
@@ -80,10 +84,18 @@ class LogFileHandler(LogHandler):
             return False
 
 
-def configure_logging(verbose: bool, log_format: str = "auto", file: Path | None = None) -> None:
+def configure_logging(
+    verbose: bool, log_format: str = "auto", file: Path | None = None, dress: Dress | None = None
+) -> None:
     """Send all records from INFO up to a file or to stderr, and Sidelong's own from DEBUG up if `verbose`.
 
     Called before user code is imported, so that an application's own `dictConfig` still has the last word.
+
+    Args:
+        verbose: whether details are wanted.
+        log_format: one of `LOG_FORMATS`.
+        file: where it goes; None for stderr.
+        dress: what is added to each line.
 
     Raises:
         ConfigurationError: the file cannot be opened.
@@ -91,17 +103,17 @@ def configure_logging(verbose: bool, log_format: str = "auto", file: Path | None
     surroundings = log_surroundings()
     handler = _handler(file)
     handler.addFilter(JobLevelFilter())
-    handler.setFormatter(_formatter(log_format, handler.stream, surroundings))
+    handler.setFormatter(_formatter(log_format, handler.stream, surroundings, dress))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     if verbose or surroundings.wants_debug:
         logging.getLogger("sidelong").setLevel(logging.DEBUG)
 
 
-def use_log_format(log_format: str) -> None:
+def use_log_format(log_format: str, dress: Dress | None = None) -> None:
     """Go on in another format, unless the application has put handlers of its own in place of ours."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, LogHandler):
-            handler.setFormatter(_formatter(log_format, handler.stream, log_surroundings()))
+            handler.setFormatter(_formatter(log_format, handler.stream, log_surroundings(), dress))
 
 
 def _handler(file: Path | None) -> LogHandler:
@@ -114,7 +126,14 @@ def _handler(file: Path | None) -> LogHandler:
         raise ConfigurationError(f"the log file {file} cannot be opened: {error.strerror or error}") from None
 
 
-def _formatter(log_format: str, stream: TextIO, surroundings: LogSurroundings) -> logging.Formatter:
+def _formatter(
+    log_format: str, stream: TextIO, surroundings: LogSurroundings, dress: Dress | None
+) -> logging.Formatter:
+    formatter = _bare_formatter(log_format, stream, surroundings)
+    return formatter if dress is None else dress(formatter)
+
+
+def _bare_formatter(log_format: str, stream: TextIO, surroundings: LogSurroundings) -> logging.Formatter:
     is_terminal = stream.isatty()
     if log_format == "json":
         return JsonFormatter()

@@ -7,6 +7,7 @@ import typer
 
 from sidelong.cli import flags, looking, steering
 from sidelong.cli.command import Command, Group
+from sidelong.cli.dev.command_line import dev
 from sidelong.cli.new.commands import new
 
 cli = typer.Typer(
@@ -105,6 +106,9 @@ def run(
             )
         )
     )
+
+
+cli.command(cls=Command)(dev)
 
 
 @cli.command(cls=Command)

@@ -109,14 +109,12 @@ class Signals:
 
     def _stop_soon(self) -> None:
         if self._worker is not None:
-            patience = f"{self._worker.config.timeout:g} s; a second signal cancels"
-            logger.info("Stopping: %s", _running(self._worker, f"has {patience} it", f"have {patience} them"))
+            tell_of_stop(self._worker)
             self._worker.stop_soon()
 
     def _stop_now(self) -> None:
         if self._worker is not None:
-            fate = "cancelled and handed back"
-            logger.info("Stopping now: %s", _running(self._worker, f"is {fate}", f"are {fate}"))
+            tell_of_stop_now(self._worker)
             self._worker.stop_now()
 
     def _in_loop(self, call: Callable[[], object]) -> None:
@@ -135,6 +133,18 @@ class Signals:
         worker = self._worker
         dump = worker.dump_stacks() if worker else stacks.dump(None, (), ())
         logger.warning(LogMessage("Stacks, as asked by TTIN:", lines=dump))
+
+
+def tell_of_stop(worker: Worker) -> None:
+    """Log that the worker stops, and how long its jobs have."""
+    patience = f"{worker.config.timeout:g} s; a second signal cancels"
+    logger.info("Stopping: %s", _running(worker, f"has {patience} it", f"have {patience} them"))
+
+
+def tell_of_stop_now(worker: Worker) -> None:
+    """Log that the worker stops without waiting, and what becomes of its jobs."""
+    fate = "cancelled and handed back"
+    logger.info("Stopping now: %s", _running(worker, f"is {fate}", f"are {fate}"))
 
 
 def _running(worker: Worker, one: str, many: str) -> str:

@@ -1,13 +1,11 @@
 """`sidelong web`: the pages for operators, served by themselves."""
 
 import asyncio
-import ipaddress
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sidelong.app import Sidelong
 from sidelong.cli.exit_status import ExitStatus
 from sidelong.cli.failures import tell_failure
+from sidelong.cli.http_serving import FOR_PAGES, address_of, bound, is_loopback, new_server
 from sidelong.cli.loading import TargetError, load_app
 from sidelong.cli.logs import configure_logging
 from sidelong.core.display import shown
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sidelong.cli")
 
-_MOST_CONNECTIONS = 500
 _PATIENCE = 2
 """Seconds that open connections have at a stop."""
 
@@ -87,8 +85,8 @@ def serve_web(options: WebOptions) -> ExitStatus:
             environment=options.environment,
             allowed_hosts=list(options.allowed_hosts) or (["*"] if options.is_open and auth is None else None),
         )
-        with _listening(options.host, options.port) as listener:
-            logger.info("Serving %s on %s", shown(redacted(app.store.address)), _address(listener))
+        with bound(options.host, options.port) as listener:
+            logger.info("Serving %s on %s", shown(redacted(app.store.address)), address_of(listener))
             asyncio.run(_serve(uvicorn, pages, app, listener))
     except (TargetError, ConfigurationError, StoreError) as error:
         return tell_failure(error)
@@ -120,7 +118,7 @@ def _credentials(options: WebOptions) -> "BasicAuth | None":
 
     if any(web_credentials()):
         return BasicAuth.from_environment()
-    if not _is_loopback(options.host) and not options.is_open:
+    if not is_loopback(options.host) and not options.is_open:
         raise ConfigurationError(
             f"others can reach {options.host}: set SIDELONG_WEB_USERNAME and SIDELONG_WEB_PASSWORD"
             " (or say --insecure-no-auth, which lets everybody in)"
@@ -128,58 +126,16 @@ def _credentials(options: WebOptions) -> "BasicAuth | None":
     return None
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Yield a socket that listens."""
-    host = host.strip("[]")
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        yield listener
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
 async def _serve(uvicorn: Any, pages: Any, app: Sidelong, listener: socket.socket) -> None:
-    config = uvicorn.Config(
-        pages,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        # What a proxy says of where a request came from is nobody's word here.
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_graceful_shutdown=_PATIENCE,
-        ws="none",
-    )
-    server = uvicorn.Server(config)
+    server = new_server(uvicorn, pages, access_log=False, timeout_graceful_shutdown=_PATIENCE, **FOR_PAGES)
 
     def stop() -> None:
         server.should_exit = True
 
     loop = asyncio.get_running_loop()
-    # uvicorn's own handlers would raise the signal again at the end, and the status would be that of a death.
-    server.capture_signals = _no_signals
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     try:
         await server.serve(sockets=[listener])
     finally:
         await app.close()
-
-
-@contextmanager
-def _no_signals() -> Iterator[None]:
-    yield

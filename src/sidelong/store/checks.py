@@ -46,13 +46,22 @@ class StartChecks:
         Raises:
             StoreError: one sentence that says what to do.
         """
-        facts = await self._facts()
-        self._check_kind(facts)
+        facts = await self.look()
         lack = await self._check_rights()
         self._check_eviction(facts)
         if facts.get("aof_enabled") == "0" and READ_CONFIGURATION not in lack.optional:
             await self._check_snapshots()
         await self._check_time()
+
+    async def look(self) -> Mapping[str, str]:
+        """Refuse what no worker can work with, warn of nothing, and return what INFO tells.
+
+        Raises:
+            StoreError: one sentence that says what to do.
+        """
+        facts = await self._facts()
+        self._check_kind(facts)
+        return facts
 
     async def _facts(self) -> Mapping[str, str]:
         """Return what INFO tells; nothing if it is forbidden."""

@@ -36,6 +36,12 @@ def embedded_server(name: str) -> "EmbeddedServer":
         return _servers[name]
 
 
+def embedded_servers() -> dict[str, "EmbeddedServer"]:
+    """Return all servers in this process by name."""
+    with _servers_lock:
+        return dict(_servers)
+
+
 def forget_embedded_server(name: str) -> None:
     """Let go of the server behind `memory://name`; who asks for it again gets an empty one."""
     with _servers_lock:

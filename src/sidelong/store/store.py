@@ -4,6 +4,8 @@ import asyncio
 import copy
 import math
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Self
 
 import redis.asyncio
@@ -152,18 +154,24 @@ class Store:
         return Heart(client, self.scripts, self.config, self.clock, identity=identity)
 
     async def check(self) -> None:
-        """See whether this Redis can be worked with.
+        """See whether this Redis can be worked with, and warn of what may lose or delay jobs.
 
         Raises:
             StoreError: it is not; the message is one sentence that says what to do.
         """
-        if self._embedded is not None:
-            return
-        link = self.link("check")
-        try:
-            await StartChecks(link, self.address, self.scripts, self.config, self.clock).run()
-        finally:
-            await link.close()
+        async with self._checks() as checks:
+            if checks is not None:
+                await checks.run()
+
+    async def look(self) -> None:
+        """See whether there is a Redis of a kind that can be worked with; less than `check`, and it warns of nothing.
+
+        Raises:
+            StoreError: there is not; the message is one sentence that says what to do.
+        """
+        async with self._checks() as checks:
+            if checks is not None:
+                await checks.look()
 
     async def close(self) -> None:
         """Give back the connections of the running event loop."""
@@ -174,6 +182,18 @@ class Store:
             await link_and_pusher[0].close()
         if admin is not None:
             await admin.close()
+
+    @asynccontextmanager
+    async def _checks(self) -> AsyncIterator[StartChecks | None]:
+        """Yield the checks; None where there is nothing to check."""
+        if self._embedded is not None:
+            yield None
+            return
+        link = self.link("check")
+        try:
+            yield StartChecks(link, self.address, self.scripts, self.config, self.clock)
+        finally:
+            await link.close()
 
     def _endpoint(self) -> Endpoint:
         place = _here()

@@ -52,10 +52,14 @@ class PrettyFormatter(logging.Formatter):
     Args:
         colours: whether to write them.
         timestamps: False leaves the time out.
+
+    Attributes:
+        has_colours: whether they are written.
     """
 
     def __init__(self, *, colours: bool, timestamps: bool = True) -> None:
         super().__init__()
+        self.has_colours = colours
         self._timestamps = timestamps
         self._dim, self._reset = (_DIM, _RESET) if colours else ("", "")
         self._colours = _COLOURS if colours else ()

@@ -1,0 +1,112 @@
+"""When the host is to end: what the supervisor says and what signals say, as one level that only rises."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from sidelong.cli.dev.levels import Level, level_after
+
+logger = logging.getLogger("sidelong.cli")
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""All of them end `sidelong dev`; the last comes when the terminal is closed."""
+_INTERRUPTED: Final = 128 + signal.SIGINT
+
+
+class Stopping:
+    """Takes levels from any thread and from signals, and passes each on once.
+
+    Attributes:
+        level: the highest that was asked for.
+        patience: seconds within which the host must have ended; then `overdue` is called, and the process ends.
+        overdue: called then, from a thread: the event loop is blocked.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self.level = Level.GO_ON
+        self.patience = patience
+        self.overdue: Callable[[], None] = _nothing
+        self._signals = 0
+        self._is_starting = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reached: Callable[[Level], None] = _ignore
+        self._lock = threading.RLock()
+
+    def install(self) -> None:
+        """Take the signals over; those that were held back until now arrive."""
+        for number in SIGNALS:
+            signal.signal(number, self._receive)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """While user code is imported, whatever ends the host raises SystemExit in it: there is nothing to stop yet."""
+        self._is_starting = True
+        try:
+            if self.level:
+                sys.exit(0)
+            yield
+        finally:
+            self._is_starting = False
+
+    def attach(self, loop: asyncio.AbstractEventLoop, reached: Callable[[Level], None]) -> None:
+        """Call `reached` in `loop` with each level from now on, and with the one that was reached before."""
+        self._loop, self._reached = loop, reached
+        if self.level:
+            self._pass_on(self.level)
+
+    def tell(self, level: Level) -> None:
+        """Take a level from another thread."""
+        if self._rise(level) and self._is_starting:
+            # Only a signal gets through to what is being imported.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._signals += 1
+        self._rise(level_after(self._signals))
+        if self._is_starting:
+            sys.exit(0)
+
+    def _rise(self, level: Level) -> bool:
+        with self._lock:
+            if level <= self.level:
+                return False
+            is_first, self.level = not self.level, level
+        if level is Level.LEAVE:
+            os._exit(_INTERRUPTED)
+        if is_first:
+            timer = threading.Timer(self.patience, self._leave)
+            timer.daemon = True
+            timer.start()
+        self._pass_on(level)
+        return True
+
+    def _pass_on(self, level: Level) -> None:
+        if self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._reached, level)
+        except RuntimeError:
+            # The loop is closed: nothing is left to end.
+            return
+
+    def _leave(self) -> None:
+        try:
+            self.overdue()
+        finally:
+            os._exit(1)
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _ignore(level: Level) -> None:
+    """Take a level that nobody waits for."""
