@@ -98,6 +98,7 @@ class Fetcher:
         batch = Batch(self._number, deliveries, free, takes)
         attempts = 0
         while True:
+            sent_at = self._outage.monotonic()
             try:
                 turn = await self._queues.turn(batch)
             except StoreError as error:
@@ -107,7 +108,7 @@ class Fetcher:
                     # found by the audit.
                     batch = replace(batch, free=0, takes=())
             else:
-                self._outage.ends()
+                self._outage.ends(sent_at)
                 self._is_unresolved = False
                 if self._audit.is_watching:
                     self._audit.note(deliveries, turn.taken)
@@ -171,6 +172,7 @@ class Fetcher:
                 continue
             self._parked.add(place)
             logger.debug("waiting for queue %s", self._queues.names[place])
+            sent_at = self._outage.monotonic()
             try:
                 raw = await self._queues.park(link, place, self._park_for)
             except StoreError as error:
@@ -180,7 +182,7 @@ class Fetcher:
                 continue
             self._parked.discard(place)
             attempts = 0
-            self._outage.ends()
+            self._outage.ends(sent_at)
             if raw is not None:
                 if not self._ended.is_set:
                     self._may_park.clear()

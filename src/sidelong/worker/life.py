@@ -244,7 +244,7 @@ class Life:
         if answer.is_buried:
             self._fence()
             return
-        self._parts.outage.ends()
+        self._parts.outage.ends(self.heartbeat.beaten_at)
         if not answer.was_known:
             logger.warning("the lease of this worker had run out; it is registered again")
         for error in answer.errors:

@@ -71,13 +71,14 @@ class Poller:
     async def run(self) -> None:
         """Poll until the stop flag is set, waking up for the next entry that is due."""
         while not self._stop.is_set:
+            began = self._outage.monotonic()
             try:
                 pause = await self.poll()
             except StoreError as error:
                 self._outage.begins(error)
                 pause = self._config.poll_interval
             else:
-                self._outage.is_reached()
+                self._outage.is_reached(began)
             await self._stop.sleep(pause)
 
     async def poll(self) -> float:

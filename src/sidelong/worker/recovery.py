@@ -74,6 +74,7 @@ class Recovery:
     async def run(self) -> None:
         """Look until the stop flag is set."""
         while not self._stop.is_set:
+            began = self._outage.monotonic()
             try:
                 await self.look()
                 await self._lost.seek()
@@ -81,7 +82,7 @@ class Recovery:
                 self._outage.begins(error)
                 self._forget()
             else:
-                self._outage.is_reached()
+                self._outage.is_reached(began)
             await self._stop.sleep(self._config.recovery_interval * random.uniform(0.8, 1.0))
 
     async def look(self) -> None:

@@ -33,8 +33,8 @@ def test_says_once_that_redis_went_and_once_that_it_is_back(time, lines):
         outage.begins(Unavailable("connection refused"))
     is_on = outage.is_on
     time.now += 12.5
-    outage.ends()
-    outage.ends()
+    outage.ends(time.now)
+    outage.ends(time.now)
 
     assert is_on
     assert not outage.is_on
@@ -61,7 +61,7 @@ def test_a_network_that_flutters_does_not_fill_the_log(time, lines):
     for _ in range(1000):
         outage.begins(Unavailable("no"))
         time.now += 0.005
-        outage.ends()
+        outage.ends(time.now)
         time.now += 0.005
 
     assert len(lines()) < 10
@@ -71,9 +71,9 @@ def test_a_refusal_ends_only_with_a_write(time, lines):
     outage = Outage("host:6379", time)
     outage.begins(Refused("MISCONF no"))
 
-    outage.is_reached()
+    outage.is_reached(time.now)
     after_read = outage.is_on
-    outage.ends()
+    outage.ends(time.now)
 
     assert after_read
     assert not outage.is_on
@@ -84,6 +84,23 @@ def test_an_outage_of_the_connection_ends_with_a_read(time):
     outage = Outage("host:6379", time)
     outage.begins(Unavailable("no"))
 
-    outage.is_reached()
+    outage.is_reached(time.now)
 
     assert not outage.is_on
+
+
+def test_no_answer_to_what_was_sent_before_ends_an_outage(time, lines):
+    outage = Outage("host:6379", time)
+    sent_at = time.now
+    time.now += 1
+    outage.begins(Refused("NOREPLICAS no"))
+    time.now += 2
+
+    outage.ends(sent_at)
+    outage.is_reached(sent_at)
+    after_old_answers = outage.is_on
+    outage.ends(time.now)
+
+    assert after_old_answers
+    assert not outage.is_on
+    assert lines()[1:] == ["Redis at host:6379 answers again after 2.0 s"]
