@@ -13,8 +13,8 @@ from sidelong.worker.stop import StopFlag
 
 logger = logging.getLogger("sidelong.worker")
 
-WAIT = 10.0
-"""Seconds that one wait lasts."""
+_WAITS = 5
+"""One wait lasts so many times as long as one for a queue: an idle worker hears little, and is to send few commands."""
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 
@@ -28,6 +28,7 @@ class Control:
         beat: sends a heartbeat now, which fetches remote signals.
         cancel: cancels the job with a jid.
         outage: shared by the whole worker.
+        wait: seconds that one wait for a message lasts.
     """
 
     def __init__(
@@ -38,12 +39,19 @@ class Control:
         beat: Callable[[], None],
         cancel: Callable[[str], CancelAnswer],
         outage: Outage,
+        wait: float,
     ) -> None:
         self._messages = messages
         self._look_at_pauses = look_at_pauses
         self._beat = beat
         self._cancel = cancel
         self._outage = outage
+        self._wait = wait
+
+    @staticmethod
+    def wait_seconds(block_time: float) -> float:
+        """Return how long one wait for a message lasts."""
+        return _WAITS * block_time
 
     async def run(self, over: StopFlag) -> None:
         """Wait for messages until `over` is set and the connection is closed, which ends the wait under way."""
@@ -62,7 +70,7 @@ class Control:
 
     async def _heed_next(self) -> None:
         try:
-            message = await self._messages.next(WAIT)
+            message = await self._messages.next(self._wait)
         except Refused as error:
             if error.code != "WRONGTYPE":
                 raise

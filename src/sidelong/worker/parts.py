@@ -19,7 +19,7 @@ from sidelong.store.control import CancelAnswer
 from sidelong.store.link import Link
 from sidelong.store.processes import BeatAnswer
 from sidelong.store.store import Store
-from sidelong.worker.control import WAIT, Control
+from sidelong.worker.control import Control
 from sidelong.worker.dispatcher import Dispatcher
 from sidelong.worker.executor import Executor
 from sidelong.worker.fetcher import Fetcher
@@ -166,14 +166,16 @@ class Parts:
         )
         self.watchdog = Watchdog(asyncio.get_running_loop(), setup.config.lag_threshold, host.running, clock.monotonic)
         self.heartbeat = self._heartbeat()
+        wait = Control.wait_seconds(setup.config.block_time)
         self.control = Control(
             messages=setup.store.control_list(
-                self._link("messages", answer_within=3 * WAIT), self._control, identity=host.identity
+                self._link("messages", answer_within=3 * wait), self._control, identity=host.identity
             ),
             look_at_pauses=self.pauses.look,
             beat=self.heartbeat.beat_soon,
             cancel=host.cancel_job,
             outage=self.outage,
+            wait=wait,
         )
         self.metrics: MetricsFlush | None = None
         if self._recorder is not None:
