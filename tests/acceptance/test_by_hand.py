@@ -1,5 +1,6 @@
 """Workers that are run without Redis' help: by a pidfile, by signals, by systemd."""
 
+import json
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +21,7 @@ from tests.support.processes import environment
 from tests.support.redis_server import Database
 
 APP = """
-import time
+import os, time
 
 from sidelong import Sidelong
 
@@ -27,8 +29,9 @@ app = Sidelong(timeout=0.2, cancel_grace=0.2, beat_interval=0.2, lease_ttl=2.0, 
 
 
 @app.job(queue="a")
-async def block(seconds: float):
-    time.sleep(seconds)
+async def block(gate: str):
+    while not os.path.exists(gate):
+        time.sleep(0.01)
 
 
 @app.job(queue="a")
@@ -77,13 +80,16 @@ class Systemd:
         while line not in self.listener.recv(4096).decode().split("\n"):
             pass
 
-    def longest_silence(self, until: Callable[[], bool]) -> float:
-        """Return the longest time between two signs of life, in seconds."""
-        longest, latest = 0.0, time.monotonic()
-        while not until():
-            self.hears("WATCHDOG=1")
-            longest, latest = max(longest, time.monotonic() - latest), time.monotonic()
-        return longest
+    def hears_nothing_for(self, seconds: float, within: float) -> None:
+        """Wait for a time in which nothing is said."""
+        ends_at = time.monotonic() + within
+        patience = self.listener.gettimeout()
+        self.listener.settimeout(seconds)
+        with suppress(TimeoutError):
+            while time.monotonic() < ends_at:
+                self.listener.recv(4096)
+            pytest.fail(f"there was no silence of {seconds} s within {within} s", pytrace=False)
+        self.listener.settimeout(patience)
 
 
 @pytest.fixture
@@ -162,8 +168,9 @@ def test_neither_a_killed_worker_nor_one_with_a_stuck_job_keeps_another_from_its
 
 
 def test_the_title_shows_the_worker_and_a_blocked_loop_gives_no_sign_of_life(
-    start: Start, systemd: Systemd, redis_client: redis.Redis
+    start: Start, systemd: Systemd, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
+    gate = tmp_path / "gate"
     worker = start(NOTIFY_SOCKET=systemd.name, WATCHDOG_USEC="400000", QUEUES="*", SIDELONG_TAG="books")
     systemd.hears("READY=1")
     systemd.hears("WATCHDOG=1")
@@ -171,10 +178,15 @@ def test_the_title_shows_the_worker_and_a_blocked_loop_gives_no_sign_of_life(
         expected = f"sidelong {version('sidelong')} books [0 of 10 busy]"
         assert title.read_bytes().rstrip(b"\0").decode() == expected
 
-    redis_client.lpush("queue:a", '{"class": "shop.block", "args": [1.5], "jid": "1", "queue": "a"}')
+    job = {"class": "shop.block", "args": [str(gate)], "jid": "1", "queue": "a"}
+    redis_client.lpush("queue:a", json.dumps(job))
 
     # Otherwise there is one every 0.2 s.
-    assert systemd.longest_silence(until=lambda: redis_client.get("stat:processed") == b"1") >= 1.0
+    systemd.hears_nothing_for(1.0, within=20)
+    assert redis_client.get("stat:processed") is None
+    gate.touch()
+    systemd.hears("WATCHDOG=1")
+    eventually_sync(lambda: redis_client.get("stat:processed") == b"1")
 
 
 def test_a_command_that_asks_for_several_processes_is_refused(start: Start, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.support.jobs import build_app, hold, job, noop
 from tests.support.keys import is_figure
 from tests.support.ledger import FAIL, START, Ledger
 from tests.support.processes import environment
-from tests.support.redis_server import Database
+from tests.support.redis_server import Database, free_port
 from tests.support.seeding import in_flight, payload, push
 from tests.support.timings import TEST_TIMINGS
 
@@ -80,9 +80,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ import yaml
 
 from tests.docs.pages import read_blocks
 from tests.support.eventually import eventually_sync
-from tests.support.jobs import block_loop, hold
+from tests.support.jobs import block_until, hold
 from tests.support.ledger import Ledger
 from tests.support.processes import ROOT, WorkerOptions, WorkerProcess, environment
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, free_port
 from tests.support.seeding import payload, push
 
 Start = Callable[..., WorkerProcess]
@@ -30,9 +30,7 @@ Start = Callable[..., WorkerProcess]
 @pytest.fixture
 def address() -> str:
     """A free address of this machine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 def status(address: str, path: str) -> int:
@@ -90,11 +88,13 @@ def test_a_worker_that_redis_has_left_is_live_and_not_ready(
         eventually_sync(lambda: status(address, "ready") == 200, 30)
 
 
-def test_a_blocked_loop_is_told(start: Start, redis_client: redis.Redis, address: str) -> None:
+def test_a_blocked_loop_is_told(start: Start, redis_client: redis.Redis, address: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     start(overrides={"health": address, "lag_threshold": 0.5})
     eventually_sync(lambda: status(address, "live") == 200, 10)
-    push(redis_client, payload(block_loop, 4.0))
+    push(redis_client, payload(block_until, str(gate)))
     eventually_sync(lambda: status(address, "live") == 503, 10)
+    gate.touch()
     eventually_sync(lambda: status(address, "live") == 200, 15)
 
 
@@ -210,6 +210,7 @@ def test_an_address_that_cannot_be_used_is_told(taken: bool, ledger: Ledger, add
     host, _, port = address.partition(":")
     with socket.socket() as other:
         if taken:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind((host, int(port)))
             other.listen()
         chosen = address if taken else "203.0.113.1:8080"

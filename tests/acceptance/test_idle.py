@@ -25,6 +25,8 @@ CLOCKS_DIFFER = 0.01
 QUEUES = (1, 4, 10, 50)
 # Whole rounds of every interval that a worker has.
 WATCHED_FOR = 20.0
+# Further ahead than one poll, and spread over two: a machine that stands still for a moment holds few of them up.
+AHEAD = [1.2 + 1.8 * number / 40 for number in range(40)]
 
 
 def connected(client: redis.Redis) -> list[str]:
@@ -44,15 +46,19 @@ def test_an_idle_worker_is_parked_at_every_queue_and_starts_what_arrives_at_once
     with WorkerProcess(options):
         eventually_sync(lambda: len(parked(redis_client)) == 2, 15)
         names = parked(redis_client)
-        pushed_at = time.monotonic_ns()
-        (jid,) = seeding.push(redis_client, seeding.payload("noop", queue="low"))
-        eventually_sync(lambda: jid in ledger.history().ends, 5)
-        eventually_sync(lambda: parked(redis_client) == names, 5)
+        pushed: dict[str, int] = {}
+        for _ in range(5):
+            pushed_at = time.monotonic_ns()
+            (jid,) = seeding.push(redis_client, seeding.payload("noop", queue="low"))
+            pushed[jid] = pushed_at
+            eventually_sync(lambda jid=jid: jid in ledger.history().ends, 15)  # type: ignore[misc]
+            eventually_sync(lambda: parked(redis_client) == names, 15)
 
-    (started,) = [event.ns for event in ledger.history().named(START)]
+    waited = [(event.ns - pushed[event.jid]) / 1e9 for event in ledger.history().named(START)]
     assert names == ["sidelong:default-park-high", "sidelong:default-park-low"]
-    # A poll would take up to a second.
-    assert (started - pushed_at) / 1e9 < 0.5
+    # A poll would take half a second on average; a machine that stands still now and then does not always.
+    assert len(waited) == len(pushed)
+    assert statistics.median(waited) < 0.25
 
 
 @pytest.mark.slow
@@ -102,7 +108,7 @@ async def test_a_job_scheduled_more_than_a_second_ahead_starts_on_time(
     app = build_app(redis_server.url, ledger)
 
     async with app, app.worker():
-        late = await delays(app, redis_client, ledger, [1.2 + 1.8 * number / 40 for number in range(40)])
+        late = await delays(app, redis_client, ledger, AHEAD)
         short = await delays(app, redis_client, ledger, [0.1 + 0.8 * number / 20 for number in range(20)])
 
     print(f"late by: median {statistics.median(late) * 1000:.0f} ms, most {max(late) * 1000:.0f} ms")
@@ -122,10 +128,11 @@ async def test_the_clock_of_a_worker_does_not_matter(
     app.client.clock = clock
 
     async with Sidelong(redis_server.url) as producer, app, app.worker():
-        late = await delays(producer, redis_client, ledger, [1.2, 1.5, 1.8])
+        late = await delays(producer, redis_client, ledger, AHEAD)
         # Its retry is due 0.2 seconds after the failure, by the clock of Redis.
         again = await producer.enqueue("fail_times", 1)
-        await eventually(lambda: str(again) in ledger.history().ends, 5)
+        await eventually(lambda: str(again) in ledger.history().ends, 15)
 
     assert min(late) > -CLOCKS_DIFFER
-    assert max(late) < 0.75
+    # Who waited for the next poll would be half a second late on average.
+    assert statistics.median(late) < 0.25

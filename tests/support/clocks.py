@@ -22,6 +22,21 @@ class ManualClock:
         return self.seconds
 
 
+class StoppedClock(SystemClock):
+    """Shows one time of day for ever, so that no minute ends in the middle of a test; durations are real.
+
+    Args:
+        at: the time of day, in epoch seconds.
+    """
+
+    def __init__(self, at: float) -> None:
+        self._at = at
+
+    def now(self) -> float:
+        """Return the time of day."""
+        return self._at
+
+
 class SkewedClock(SystemClock):
     """The clock of a machine that is wrong about the time of day.
 

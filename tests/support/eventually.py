@@ -11,7 +11,7 @@ T = TypeVar("T")
 _PAUSE = 0.005
 
 
-async def eventually(predicate: Callable[[], T | Awaitable[T]], within: float = 5.0) -> T:
+async def eventually(predicate: Callable[[], T | Awaitable[T]], within: float = 20.0) -> T:
     """Call `predicate` until it returns something true, and return that.
 
     Args:
@@ -38,7 +38,7 @@ async def eventually(predicate: Callable[[], T | Awaitable[T]], within: float = 
         await asyncio.sleep(_PAUSE)
 
 
-def eventually_sync(predicate: Callable[[], T], within: float = 5.0) -> T:
+def eventually_sync(predicate: Callable[[], T], within: float = 20.0) -> T:
     """Do what `eventually` does, for a plain predicate and without an event loop."""
     deadline = time.monotonic() + within
     while True:

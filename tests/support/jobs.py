@@ -224,6 +224,13 @@ async def block_loop(seconds: float, how: str = "sleep") -> None:
                 raise ValueError(f"no way to block by {how!r}")
 
 
+async def block_until(gate: str) -> None:
+    """Blocks the event loop until the test creates the file `gate`."""
+    with recorded():
+        while not Path(gate).exists():
+            time.sleep(0.005)
+
+
 async def kill_self() -> None:
     with recorded():
         os.kill(os.getpid(), signal.SIGKILL)
@@ -272,6 +279,7 @@ JOBS: dict[Callable[..., Any], dict[str, Any]] = {
     finish_when_cancelled: {},
     ignore_cancel: {},
     block_loop: {},
+    block_until: {},
     kill_self: {},
 }
 """Every job with its options."""

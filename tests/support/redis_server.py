@@ -25,6 +25,7 @@ _HOST = "127.0.0.1"
 # Below the range from which the system takes the ports of outgoing connections: none of those can take our
 # port while the server is down, nor connect to itself there.
 _PORTS = range(20_000, 32_000)
+_given: set[int] = set()
 _ATTEMPTS = 20
 
 AppendOnly = Literal["no", "everysec", "always"]
@@ -233,17 +234,32 @@ class _DiedAtStartError(RuntimeError):
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens at this moment."""
+    """Return a port on which nobody listens at this moment, and which nobody else in this run of the tests is given.
+
+    Each process of the run has ports of its own, and gives each of them once: what will listen may be slow to start.
+    """
+    own = _own_ports()
+    if len(_given) > len(own) // 2:
+        _given.clear()
     for _ in range(1000):
-        port = random.SystemRandom().choice(_PORTS)
+        port = random.SystemRandom().choice(own)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((_HOST, port))
             except OSError:
                 continue
+            _given.add(port)
             return port
     raise RuntimeError("no free port")
+
+
+def _own_ports() -> range:
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return _PORTS[place % count :: count]
 
 
 def _answers(port: int) -> bool:

@@ -1,6 +1,7 @@
 """What holds of every page, whatever Redis holds and however it is."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -47,7 +48,7 @@ def fill(site):
     site.push_raw(job(2))
     process(site)
     runs(site, "one", 40)
-    executed(site, executed=5, milliseconds=50)
+    executed(site, now=datetime.now(UTC), executed=5, milliseconds=50)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -129,7 +130,8 @@ async def test_a_key_of_another_type_breaks_no_page_and_few_are_closed(key, page
 
 async def test_metrics_and_deploys_of_another_type_are_told(pages, site):
     fill(site)
-    broken = (keys.job_metrics(f"{moment():%Y-%m-%dT%H:%M}"), keys.deploys(moment()))
+    now = moment(now=datetime.now(UTC))
+    broken = (keys.job_metrics(f"{now:%Y-%m-%dT%H:%M}"), keys.deploys(now))
     for key in broken:
         site.client.delete(key)
         site.client.lpush(key, "x")

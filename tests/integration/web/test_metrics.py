@@ -9,9 +9,11 @@ from sidelong.core.durations import BUCKETS
 from sidelong.store import keys
 from sidelong.store.metric_names import FIELDS, MINUTE, TEN_MINUTES, stamp, start_of
 from tests.integration.web.test_lists import HOSTILE, assert_harmless
+from tests.support.clocks import StoppedClock
 from tests.support.monitor import Monitor
 
 NOTHING = "\u2013"
+NOW = datetime(2026, 11, 20, 8, 3, 59, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +23,15 @@ def enough_time(monkeypatch):
         monkeypatch.setattr(f"sidelong.web.views.metrics.{limit}", 60.0)
 
 
-def moment(minutes_ago=0):
-    return start_of(datetime.now(UTC) - timedelta(minutes=minutes_ago), MINUTE)
+@pytest.fixture(autouse=True)
+def clock(app):
+    """The pages tell of this minute whenever they are asked for."""
+    app.store.clock = StoppedClock(NOW.timestamp())
+    return app.store.clock
+
+
+def moment(minutes_ago=0, *, now=NOW):
+    return start_of(now - timedelta(minutes=minutes_ago), MINUTE)
 
 
 def count(site, key, name, **figures):
@@ -31,9 +40,9 @@ def count(site, key, name, **figures):
     site.client.expire(key, 1000)
 
 
-def executed(site, name="Shop::Charge", minutes_ago=0, **figures):
+def executed(site, name="Shop::Charge", minutes_ago=0, *, now=NOW, **figures):
     """Seed what a worker of ours flushes for one minute and for the ten it is part of."""
-    at = moment(minutes_ago)
+    at = moment(minutes_ago, now=now)
     count(site, keys.job_metrics(stamp(at, MINUTE)), name, **figures)
     count(site, keys.job_metrics(stamp(start_of(at, TEN_MINUTES), TEN_MINUTES)), name, **figures)
 
@@ -148,11 +157,12 @@ async def test_one_class_has_its_time_series_histogram_and_scatter(pages, site):
     assert "(1 retried, 1 dead, 0 discarded)" in page.text
 
 
-async def test_columns_hold_several_minutes_where_there_are_many(open_pages, real_site):
+async def test_columns_hold_several_minutes_where_there_are_many(open_pages, real_site, clock):
     for minutes in range(0, 470, 2):
         executed(real_site, minutes_ago=minutes, executed=1)
 
     async with real_site.app() as app:
+        app.store.clock = clock
         page = await open_pages(of=app).get("/metrics/Shop::Charge?hours=8")
 
     counted = [int(number) for number in re.findall(r"UTC: (\d+) executed", page.text)]
@@ -163,7 +173,7 @@ async def test_columns_hold_several_minutes_where_there_are_many(open_pages, rea
 async def test_deploys_are_marked(app, pages, site):
     executed(site, executed=1)
     await Deploys(app).mark("v42 <faster>")
-    await Deploys(app).mark("v41", at=datetime.now(UTC) - timedelta(hours=30))
+    await Deploys(app).mark("v41", at=NOW - timedelta(hours=30))
 
     here, both = await pages.get("/metrics/Shop::Charge"), await pages.get("/metrics?hours=48")
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import threading
+import time
 
 import pytest
 
@@ -35,9 +36,12 @@ async def test_figures_tell_how_jobs_ended_and_how_long_they_took_and_waited(sit
         await slow.enqueue()
         for error in ("retry", "retry", "dead", "discard"):
             await fails.enqueue(error)
+        began = time.monotonic()
         async with app.worker():
             await eventually(started.is_set)
-            await asyncio.sleep(0.06)
+            await eventually(lambda: site.counter("stat:processed") == 7)
+            # Longer than all the others together, however busy this machine is.
+            await asyncio.sleep(max(0.06, 4 * (time.monotonic() - began)))
             release.set()
             await site.drained()
         # The last flush is that of the end.
