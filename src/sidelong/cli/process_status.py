@@ -17,8 +17,8 @@ from sidelong.worker.worker import Worker
 _LOOKS_EVERY: Final = 1.0
 _UNTIL_READY: Final = 0.05
 
-Tell = Callable[..., None]
-"""Takes lines for systemd."""
+Tell = Callable[..., bool]
+"""Takes lines for systemd, and says whether it has them."""
 SetTitle = Callable[[str], object]
 """Takes the title of the process."""
 
@@ -60,6 +60,9 @@ class ProcessStatus:
         self._slots = sum(capsule.concurrency for capsule in worker.capsules)
         self._name = f"sidelong {importlib.metadata.version('sidelong')} {shown(worker.config.tag)}".rstrip()
         self._status = ""
+        # What systemd has not taken yet. Busy as the machine starts, it takes nothing for a while, and would wait for
+        # a READY=1 that is lost until it gives the worker up.
+        self._news: dict[str, str] = {}
         self._is_ready = False
         self._is_stopping = False
 
@@ -70,32 +73,34 @@ class ProcessStatus:
             await asyncio.sleep(self._interval if self._is_ready else min(self._interval, _UNTIL_READY))
 
     def refresh(self) -> None:
-        """Tell what has changed."""
-        lines: list[str] = []
+        """Tell what has changed, and what could not be told before."""
         # One that was told to be quiet as it started has nothing to wait for.
         if not self._is_ready and (self._worker.is_ready or self._worker.is_quiet):
             self._is_ready = True
-            lines.append("READY=1")
+            self._news["READY"] = "1"
         if not self._is_stopping and self._worker.is_stopping:
             self._is_stopping = True
-            lines.append("STOPPING=1")
+            self._news["STOPPING"] = "1"
         busy = f"{len(self._worker.running)} of {self._slots} busy"
         state = " stopping" if self._is_stopping else " quiet" if self._worker.is_quiet else ""
         status = f"{busy}{state}" if self._is_ready else "starting"
         if status != self._status:
             self._status = status
-            lines.append(f"STATUS={status}")
+            self._news["STATUS"] = status
             self._set_title(f"{self._name} [{busy}]{state}" if self._is_ready else f"{self._name} starting")
-        if self._is_ready:
-            lines += self._sign_of_life
-        if lines:
-            self._tell(*lines)
+        self._tell_news(*(self._sign_of_life if self._is_ready else ()))
 
     def end(self) -> None:
-        """Tell that the worker ends, if that was not told before."""
+        """Tell that the worker ends, if that was not told before; systemd is asked no more than once."""
         if not self._is_stopping:
             self._is_stopping = True
-            self._tell("STOPPING=1")
+            self._news["STOPPING"] = "1"
+        self._tell_news()
+
+    def _tell_news(self, *more: str) -> None:
+        lines = [*(f"{name}={value}" for name, value in self._news.items()), *more]
+        if lines and self._tell(*lines):
+            self._news.clear()
 
 
 def _title_setter() -> SetTitle | None:
@@ -108,5 +113,6 @@ def _title_setter() -> SetTitle | None:
     return set_title
 
 
-def _nowhere(*_: str) -> None:
+def _nowhere(*_: str) -> bool:
     """Take what nobody wants to know."""
+    return True

@@ -1,4 +1,4 @@
-"""What a worker process does on TERM, INT, TSTP, USR1 and TTIN."""
+"""What a worker process does on TERM, INT, HUP, TSTP, USR1, USR2 and TTIN."""
 
 import asyncio
 import logging
@@ -20,7 +20,9 @@ logger = logging.getLogger("sidelong.cli")
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _QUIET = (signal.SIGTSTP, signal.SIGUSR1)
-_HANDLED = (*_STOP, *_QUIET, signal.SIGTTIN)
+_LEFT_TO_OTHERS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Programs have uses of their own for them, and a worker that is quiet or stops stays so."""
+_HANDLED = (*_STOP, *_QUIET, signal.SIGTTIN, signal.SIGHUP, signal.SIGUSR2)
 _HANDLER_ENDS_WITHIN = 0.05
 """Seconds."""
 
@@ -34,6 +36,7 @@ class Signals:
 
     def __init__(self) -> None:
         self._stop_requests = 0
+        self._has_hung_up = False
         self._wants_quiet = False
         self._is_importing = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -42,20 +45,20 @@ class Signals:
 
     @property
     def stop_requested(self) -> bool:
-        """True once a TERM or INT has come."""
-        return self._stop_requests > 0
+        """True once a TERM, INT or HUP has come."""
+        return self._stop_requests > 0 or self._has_hung_up
 
     def install(self) -> None:
         """Take the signals over; a handler that user code has set meanwhile is kept and called first.
 
-        USR1 is left to user code that wants it: that it means quiet is a habit from Sidekiq before version 6.
+        HUP is left alone where it is ignored, as under nohup. It, USR1 and USR2 are left to user code that wants them:
+        what the latter mean is a habit from Sidekiq before version 6.
         """
         for number in _HANDLED:
             current = signal.getsignal(number)
             if current == self._receive:
                 continue
-            # Programs have uses of their own for it, and a worker that is quiet stays so.
-            if number == signal.SIGUSR1 and current is not signal.SIG_DFL:
+            if number in _LEFT_TO_OTHERS and current is not signal.SIG_DFL:
                 continue
             if callable(current) and current is not signal.default_int_handler:
                 self._previous[number] = current
@@ -63,7 +66,7 @@ class Signals:
 
     @contextmanager
     def importing(self) -> Iterator[None]:
-        """While user code is imported a TERM or INT raises SystemExit in it: there is nothing to stop yet."""
+        """While user code is imported a TERM, INT or HUP raises SystemExit in it: there is nothing to stop yet."""
         self._is_importing = True
         try:
             yield
@@ -76,7 +79,7 @@ class Signals:
         self._worker, self._loop = worker, loop
         if self._wants_quiet:
             self._in_loop(worker.quiet)
-        if self._stop_requests:
+        if self.stop_requested:
             self._in_loop(self._stop_soon)
 
     def detach(self) -> None:
@@ -89,13 +92,24 @@ class Signals:
             previous(number, frame)
         if number in _STOP:
             self._stop(number)
+        elif number == signal.SIGHUP:
+            self._hang_up()
         elif number in _QUIET:
             self._wants_quiet = True
             if self._worker is not None:
                 self._in_loop(self._worker.quiet)
-        else:
+        elif number == signal.SIGTTIN:
             # A thread of its own: this handler may have interrupted a write to the stream the log goes to.
             threading.Thread(target=self._log_stacks, name="sidelong-stacks", daemon=True).start()
+
+    def _hang_up(self) -> None:
+        """Stop once, however often it comes: from the kernel, from a shell, and beside a TERM."""
+        if self.stop_requested:
+            return
+        self._has_hung_up = True
+        if self._is_importing:
+            sys.exit(0)
+        self._in_loop(self._stop_soon)
 
     def _stop(self, number: int) -> None:
         self._stop_requests += 1

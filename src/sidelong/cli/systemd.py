@@ -14,8 +14,10 @@ class Systemd:
     def __init__(self, address: str) -> None:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
 
-    def tell(self, *lines: str) -> None:
-        """Send lines, in one message and without waiting."""
+    def tell(self, *lines: str) -> bool:
+        """Send lines, in one message and without waiting; return whether they are on their way."""
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
             link.setblocking(False)
             link.sendto("\n".join(lines).encode(), self._address)
+            return True
+        return False

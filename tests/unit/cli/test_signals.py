@@ -9,7 +9,15 @@ import pytest
 from sidelong.cli.signals import Signals
 from sidelong.core.config import Config
 
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGUSR1, signal.SIGTTIN)
+HANDLED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGTSTP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+)
 
 
 class StubWorker:
@@ -154,18 +162,75 @@ def test_a_handler_that_user_code_has_set_is_called_too(signals):
     assert signals.stop_requested
 
 
-async def test_usr1_is_left_to_user_code_that_wants_it(signals):
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+async def test_hup_usr1_and_usr2_are_left_to_user_code_that_wants_them(signals, number):
     seen, worker = [], StubWorker()
     with signals.importing():
-        signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+        signal.signal(number, lambda number, frame: seen.append(number))
     signals.attach(worker, asyncio.get_running_loop())
 
-    send(signal.SIGUSR1)
+    send(number)
     send(signal.SIGTERM)
     await worker.is_asked("stop_soon")
 
-    assert seen == [signal.SIGUSR1]
+    assert seen == [number]
     assert worker.asked == ["stop_soon"]
+
+
+async def test_a_terminal_that_is_closed_stops_it_once_and_a_term_beside_that_cuts_nothing_short(signals):
+    worker = StubWorker()
+    signals.attach(worker, asyncio.get_running_loop())
+
+    send(signal.SIGHUP)
+    await worker.is_asked("stop_soon")
+    send(signal.SIGTERM)
+    send(signal.SIGHUP)
+    await asyncio.sleep(0)
+    send(signal.SIGTERM)
+    await worker.is_asked("stop_now")
+
+    assert set(worker.asked[:-1]) == {"stop_soon"}
+
+
+async def test_a_hup_that_came_before_the_worker_reaches_it(signals):
+    worker = StubWorker()
+    send(signal.SIGHUP)
+
+    signals.attach(worker, asyncio.get_running_loop())
+    await worker.is_asked("stop_soon")
+
+    assert signals.stop_requested
+
+
+def test_a_hup_during_the_import_ends_it(signals):
+    with pytest.raises(SystemExit) as caught, signals.importing():
+        send(signal.SIGHUP)
+
+    assert caught.value.code == 0
+
+
+async def test_usr2_changes_nothing(signals):
+    worker = StubWorker()
+    signals.attach(worker, asyncio.get_running_loop())
+
+    send(signal.SIGUSR2)
+    send(signal.SIGTSTP)
+    await worker.is_asked("quiet")
+
+    assert worker.asked == ["quiet"]
+
+
+def test_a_hup_that_is_ignored_as_under_nohup_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    others = {number: signal.getsignal(number) for number in HANDLED}
+    try:
+        Signals().install()
+
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        for number, handler in others.items():
+            signal.signal(number, handler)
+        signal.signal(signal.SIGHUP, before)
 
 
 BLOCKED = """
