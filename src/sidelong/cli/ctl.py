@@ -12,7 +12,7 @@ from typing import Final
 
 from sidelong.cli.exit_status import ExitStatus
 from sidelong.cli.flags import Order
-from sidelong.cli.pidfile import holder
+from sidelong.cli.pidfile import Holder, held
 from sidelong.errors import ConfigurationError
 
 _SIGNALS: Final = {Order.QUIET: signal.SIGTSTP, Order.STOP: signal.SIGTERM, Order.DUMP: signal.SIGTTIN}
@@ -35,14 +35,14 @@ def control(order: Order, pidfile: Path, *, wait: float | None) -> ExitStatus:
     try:
         if wait is not None and order is not Order.STOP:
             raise ConfigurationError("--wait goes with stop")
-        pid = holder(pidfile)
-        if pid is None:
-            left = "is left from one that has ended" if pidfile.exists() else "does not exist"
-            return _failed(f"no worker is running: {pidfile} {left}")
-        os.kill(pid, _SIGNALS[order])
-        sys.stdout.write(f"pid {pid} {_TOLD[order]}\n")
-        if wait is not None and not _has_ended(pid, pidfile, wait):
-            return _failed(f"pid {pid} is still running after {wait:g} s")
+        with held(pidfile) as worker:
+            if worker is None:
+                left = "is left from one that has ended" if pidfile.exists() else "does not exist"
+                return _failed(f"no worker is running: {pidfile} {left}")
+            os.kill(worker.pid, _SIGNALS[order])
+            sys.stdout.write(f"pid {worker.pid} {_TOLD[order]}\n")
+            if wait is not None and not _has_ended(worker, wait):
+                return _failed(f"pid {worker.pid} is still running after {wait:g} s")
     except ConfigurationError as error:
         sys.stderr.write(f"sidelong: {error}\n")
         return ExitStatus.MISUSED
@@ -53,9 +53,10 @@ def control(order: Order, pidfile: Path, *, wait: float | None) -> ExitStatus:
     return ExitStatus.DONE
 
 
-def _has_ended(pid: int, pidfile: Path, within: float) -> bool:
+def _has_ended(worker: Holder, within: float) -> bool:
     ends_at = time.monotonic() + within
-    while holder(pidfile) == pid:
+    # Not the file: it is removed before what the application has left, such as a thread, has ended as well.
+    while worker.is_alive:
         if time.monotonic() >= ends_at:
             return False
         time.sleep(_LOOKS_EVERY)

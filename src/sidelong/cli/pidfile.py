@@ -7,7 +7,9 @@ import fcntl
 import os
 import re
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -83,6 +85,23 @@ class Pidfile:
             os.close(descriptor)
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The worker that holds a pidfile.
+
+    Attributes:
+        pid: its number.
+    """
+
+    pid: int
+    _descriptor: int
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process is still there, also after it has removed the file."""
+        return _is_locked(self._descriptor) and _has_open(self.pid, os.fstat(self._descriptor))
+
+
 def holder(path: Path) -> int | None:
     """Return the pid of the living worker that holds a pidfile; None if there is none, or no such file.
 
@@ -90,19 +109,26 @@ def holder(path: Path) -> int | None:
         ConfigurationError: it is no pidfile.
         OSError: it cannot be read.
     """
+    with held(path) as worker:
+        return None if worker is None else worker.pid
+
+
+@contextmanager
+def held(path: Path) -> Iterator[Holder | None]:
+    """Give the living worker that holds a pidfile, which is kept open for so long; as `holder` otherwise."""
     try:
         # Without waiting, should it be a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
-        return None
+        yield None
+        return
     try:
         is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
         text = os.read(descriptor, _LONGEST).strip() if is_regular else b""
         if not is_regular or (text and not _PID.fullmatch(text)):
             raise ConfigurationError(f"{path} is no pidfile")
-        if not text or not _is_locked(descriptor):
-            return None
-        return int(text) if _has_open(int(text), os.fstat(descriptor)) else None
+        worker = Holder(int(text), descriptor) if text else None
+        yield worker if worker is not None and worker.is_alive else None
     finally:
         os.close(descriptor)
 

@@ -3,6 +3,28 @@ import sys
 
 import pytest
 
+# Its pidfile goes before it does.
+LINGERING = """
+import pathlib, signal, sys
+from sidelong.cli.pidfile import Pidfile
+
+pidfile = Pidfile(pathlib.Path("worker.pid"))
+signal.signal(signal.SIGTERM, lambda *_: pidfile.remove())
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def lingering(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", LINGERING], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    yield process
+    process.kill()
+    process.communicate()
+
 
 @pytest.fixture
 def stranger():
@@ -22,6 +44,12 @@ def test_a_process_that_is_no_worker_is_not_signalled(command, project, stranger
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "sidelong: no worker is running: worker.pid is left from one that has ended\n"
+
+
+def test_a_stop_is_waited_for_until_the_process_is_gone(command, tmp_path, lingering):
+    done = command("ctl", "stop", "--wait", "0.5", "--pidfile", "worker.pid")
+
+    assert (done.exit_code, done.stderr) == (1, f"sidelong: pid {lingering.pid} is still running after 0.5 s\n")
 
 
 @pytest.mark.parametrize(
