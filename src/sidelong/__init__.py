@@ -11,6 +11,7 @@ from sidelong.core.config import Capsule, Config
 from sidelong.core.context import Context, current_context
 from sidelong.core.middleware import CallNext, Middleware
 from sidelong.core.outcome import Discard, Kill, RetryIn
+from sidelong.core.steps import Step, SyncStep
 from sidelong.errors import (
     ArgumentError,
     ConfigurationError,
@@ -22,6 +23,7 @@ from sidelong.errors import (
     PayloadTooLargeError,
     PushError,
     SidelongError,
+    StepError,
     StoreError,
     UnknownJobError,
 )
@@ -64,7 +66,10 @@ __all__ = [
     "RetryIn",
     "Sidelong",
     "SidelongError",
+    "Step",
+    "StepError",
     "StoreError",
+    "SyncStep",
     "UnknownJobError",
     "Worker",
     "current_context",

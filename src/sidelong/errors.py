@@ -14,6 +14,7 @@ SidelongError
 ├── UnknownJobError         (LookupError)  a wire name that no registered job has
 ├── EmptyQueueError         (LookupError)  a test would run a job, and none waits
 ├── JobTimeoutError         (TimeoutError) a job that ran longer than its `timeout`
+├── StepError               (RuntimeError) a step of a job that could be done twice, or left out
 └── StoreError                             Redis cannot be used as it is
     ├── Unavailable                        no connection; nothing was sent
     ├── ReplyLost                          sent, and no answer came
@@ -88,6 +89,10 @@ class EmptyQueueError(SidelongError, LookupError):
 
 class JobTimeoutError(SidelongError, TimeoutError):
     """A job ran longer than its `timeout`."""
+
+
+class StepError(SidelongError, RuntimeError):
+    """A step of a job is used in a way in which its work could be done twice, or left out; the message says how."""
 
 
 class StoreError(SidelongError):

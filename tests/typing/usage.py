@@ -5,7 +5,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
 import sidelong
-from sidelong import CallNext, CancelResult, Capsule, Job, JobClass, JobRef, Middleware, Sidelong, Worker
+from sidelong import (
+    CallNext,
+    CancelResult,
+    Capsule,
+    Job,
+    JobClass,
+    JobRef,
+    Middleware,
+    Sidelong,
+    Step,
+    SyncStep,
+    Worker,
+    current_context,
+)
 from sidelong.testing import Crash, EnqueuedJob, Jobs, crash_after_each_await, fake, inline
 
 app = Sidelong()
@@ -134,6 +147,33 @@ async def testing() -> None:
     async for crash in crash_after_each_await(CompleteOrder, 1, setup=dict):
         assert_type(crash, Crash)
     fake()  # error
+
+
+async def charge(order_id: int, *, key: str) -> dict[str, str]:
+    return {"key": key, "order": str(order_id)}
+
+
+async def steps() -> None:
+    context = current_context()
+    assert_type(context.idempotency_key("order", 7), str)
+    async with context.once("charge", 7, ttl=timedelta(days=1)) as step:
+        assert_type(step, Step)
+        assert_type(step.done, bool)
+        assert_type(await step.run(charge, 7, key="k"), dict[str, str])
+        step.result = {"any": [1]}
+
+        await step.run(charge, 7)  # error
+        await step.run(charge, "7", key="k")  # error
+        await step.run(resize, 1)  # error
+        step.done = True  # error
+    with context.once("charge", ttl=60) as blocking:
+        assert_type(blocking, SyncStep)
+        assert_type(blocking.run(resize, 1, 2.0), bytes)
+        blocking.run(resize, "1")  # error
+
+    context.once(7.5)  # error
+    context.once("charge", ttl="day")  # error
+    context.idempotency_key(None)  # error
 
 
 async def calls() -> None:

@@ -131,6 +131,7 @@ def test_key_names_are_written_in_one_file():
 def test_every_key_is_declared_once():
     samples: dict[str, Any] = {
         "identity": "host:1:0123456789ab",
+        "jid": "0123456789abcdef01234567",
         "name": "a:b",
         "queue_name": "a:b",
         "counter": keys.FAILED,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sidelong.client.client import Client
+from sidelong.client.step_memory import StepMemory
+from sidelong.client.steps import Steps
 from sidelong.core.context import Context, enter
 from sidelong.core.middleware import Chain, compose
 
@@ -43,7 +45,9 @@ async def run_inline(
         return result
 
     async def execute() -> None:
-        enter(Context(payload["jid"], payload["queue"], payload, lambda: False))
+        # Nobody will run this job again under its jid: that its steps have finished need not outlive this call.
+        steps = Steps(StepMemory(), client.close)
+        enter(Context(payload["jid"], payload["queue"], payload, lambda: False, steps))
         await compose(server_chain, perform)(payload)
 
     # A task of its own keeps the job's context variables out of the caller's.

@@ -24,6 +24,9 @@ _SMALLEST_INT = -_LARGEST_INT
 
 _SAFE_INTEGER = 2**53
 
+TYPES_ADVICE = "; a job's parameter may be annotated with another type"
+"""The end of what is said of a value of another type."""
+
 # What a survey of some values found; all may hold at once.
 _RUBY_FLOATS = 1
 _UNFIT = 2
@@ -252,5 +255,5 @@ def _faults(value: Any, path: str, room: int) -> Iterator[str]:
     elif value is not None and kind is not bool:
         yield (
             f"{path} is of type {kind.__qualname__}: only None, bool, int, float, str, list and dict survive JSON,"
-            " and subclasses of them do not; a job's parameter may be annotated with another type"
+            f" and subclasses of them do not{TYPES_ADVICE}"
         )

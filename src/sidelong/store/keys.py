@@ -6,6 +6,8 @@ Names without a prefix are Sidekiq's (wire-format §2); those under `sidelong:` 
 from dataclasses import dataclass
 from datetime import datetime
 
+from sidelong.core.steps import LONGEST_TTL
+
 QUEUES = "queues"
 SCHEDULE = "schedule"
 RETRY = "retry"
@@ -82,6 +84,11 @@ def answers(question: str) -> str:
 def kept(rewrite: str) -> str:
     """List of what stays of a queue that is being rewritten, until it takes the place of the queue."""
     return f"sidelong:kept:{rewrite}"
+
+
+def steps(jid: str) -> str:
+    """Hash of the finished steps of a job: name, as a JSON array, to what is remembered of it."""
+    return f"sidelong:steps:{jid}"
 
 
 def process(identity: str) -> str:
@@ -213,6 +220,8 @@ CATALOGUE = (
     Key("control", rf"sidelong:control:{_IDENTITY}", "list", CONTROL_TTL),
     Key("answers", r"sidelong:answers:[0-9a-f]{24}", "hash", CONTROL_TTL),
     Key("kept", r"sidelong:kept:[0-9a-f]{24}", "list", KEPT_TTL),
+    # The longest life that a step can ask for; 30 days where it does not.
+    Key("steps", r"sidelong:steps:.+", "hash", LONGEST_TTL),
     Key("buried", r"sidelong:buried", "zset", DAY),
     Key("recovery_lock", r"sidelong:recovery", "string", 60),
     # Until when a database belongs to a test, which empties it at its end.

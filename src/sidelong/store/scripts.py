@@ -90,3 +90,4 @@ class Scripts:
         self.flush = Script("flush", has_flags=has_flags, shared=["batches"])
         self.deploy = Script("deploy", has_flags=has_flags)
         self.browse = Script("browse", has_flags=has_flags)
+        self.step = Script("step", has_flags=has_flags)

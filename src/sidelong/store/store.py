@@ -25,6 +25,7 @@ from sidelong.store.queues import CapsuleQueues
 from sidelong.store.scripts import Scripts
 from sidelong.store.sentinel_url import SCHEME
 from sidelong.store.sets import TimedSets
+from sidelong.store.steps import StoredSteps
 
 _MEMORY = "memory://"
 _SCHEMES = ("redis://", "rediss://", "unix://", SCHEME)
@@ -70,6 +71,7 @@ class Store:
         self._endpoints: dict[_Place, Endpoint] = {}
         self._pushes: dict[_Place, tuple[Link, Pusher]] = {}
         self._admins: dict[_Place, Link] = {}
+        self._step_links: dict[_Place, Link] = {}
 
     def configured(self, config: Config) -> Self:
         """Return this store with other settings, such as those of one worker; the address stays what it is."""
@@ -90,11 +92,12 @@ class Store:
     @property
     def admin(self) -> Link:
         """The connection of the running event loop for reading and steering; shared, so nothing may block on it."""
-        place = _here()
-        if place not in self._admins:
-            self._forget_closed_loops()
-            self._admins[place] = self.link("admin", trusted_for=_TRUSTED_FOR)
-        return self._admins[place]
+        return self._shared(self._admins, "admin")
+
+    @property
+    def steps(self) -> StoredSteps:
+        """What remembers the finished steps of jobs, from whichever event loop; its connections are its own."""
+        return StoredSteps(lambda: self._shared(self._step_links, "steps"), self.scripts)
 
     @property
     def control(self) -> Control:
@@ -182,6 +185,20 @@ class Store:
             await link_and_pusher[0].close()
         if admin is not None:
             await admin.close()
+        await self.close_steps()
+
+    async def close_steps(self) -> None:
+        """Give back the connection of the running event loop that is for steps; a worker does when it ends."""
+        link = self._step_links.pop(_here(), None)
+        if link is not None:
+            await link.close()
+
+    def _shared(self, links: dict[_Place, Link], name: str) -> Link:
+        place = _here()
+        if place not in links:
+            self._forget_closed_loops()
+            links[place] = self.link(name, trusted_for=_TRUSTED_FOR)
+        return links[place]
 
     @asynccontextmanager
     async def _checks(self) -> AsyncIterator[StartChecks | None]:
@@ -212,7 +229,7 @@ class Store:
 
     def _forget_closed_loops(self) -> None:
         # Connections hold their loop: weak keys would keep both for ever where `asyncio.run` is called again and again.
-        for uses in (self._endpoints, self._pushes, self._admins):
+        for uses in (self._endpoints, self._pushes, self._admins, self._step_links):
             for place in [place for place in tuple(uses) if place[1].is_closed()]:
                 uses.pop(place, None)
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from sidelong.client.calls import host_calls
 from sidelong.client.registry import AnyJob, Registry
+from sidelong.client.step_memory import StepMemory
+from sidelong.client.steps import Steps
 from sidelong.core.config import Config
 from sidelong.core.delivery import CancelReason, Delivery
 from sidelong.core.lifecycle import Hooks
@@ -58,6 +60,8 @@ class Runner:
             suspects=Suspects(_mark),
             threads=self._threads,
             is_stopping=lambda: False,
+            # Of the block: a job that runs again in it finds the steps that it had finished.
+            steps=Steps(StepMemory(), block.client.close),
         )
 
     async def run(self, job: EnqueuedJob, *, drive: Drive | None = None) -> None:

@@ -26,6 +26,7 @@ KEY_TEXTS: Final = {
     "key_alone": "The job that a worker ran alone, because others died of it",
     "key_control": "Messages to a worker, such as to cancel a job",
     "key_answers": "What workers answer to a question",
+    "key_steps": "The finished steps of a job, which its next run leaves out",
     "key_kept": "Jobs that stay in a queue while many others are deleted from it: they take its place in a moment",
     "key_buried": "Workers that have died and whose jobs are being put back",
     "key_recovery_lock": "Keeps others from putting back the same jobs",

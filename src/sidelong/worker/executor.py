@@ -26,6 +26,7 @@ from sidelong.core.outcome import (
     RetryIn,
     Rewritten,
 )
+from sidelong.core.steps import StepKeeper
 from sidelong.errors import InvalidPayloadError, JobTimeoutError
 from sidelong.worker.job_logger import JobLogger
 from sidelong.worker.recorder import Recorder
@@ -50,6 +51,7 @@ class Executor:
         threads: JobThreads,
         is_stopping: Callable[[], bool],
         recorder: Recorder | None = None,
+        steps: StepKeeper | None = None,
     ) -> None:
         self._config = config
         self._now = clock.now
@@ -61,6 +63,7 @@ class Executor:
         self._suspects = suspects
         self._threads = threads
         self._is_stopping = is_stopping
+        self._steps = steps
         self._tallies = recorder.tallies if recorder is not None else None
         self._log = JobLogger(is_wanted=config.job_logging)
 
@@ -75,7 +78,7 @@ class Executor:
                 # Before it runs: afterwards its bytes could be those of another job.
                 return Rewritten(serialization.dumps({**item, "jid": new_jid()}))
             delivery.started_at = self._now()
-            context = delivery.context = Context(jid, delivery.queue, item, self._is_stopping)
+            context = delivery.context = Context(jid, delivery.queue, item, self._is_stopping, self._steps)
             enter(context)
             if "log_level" in item:
                 self._log.heed_level(item)

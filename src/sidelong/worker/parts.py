@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sidelong.client.client import Client
 from sidelong.client.registry import Registry
+from sidelong.client.steps import Steps
 from sidelong.core.config import Capsule, Config
 from sidelong.core.delivery import Delivery
 from sidelong.core.job_figures import JobFigures
@@ -140,6 +141,7 @@ class Parts:
         self._retries = Retries(setup.config, clock, setup.hooks, self._random)
         self._suspects = Suspects(partial(self.owners.mark_alone, host.identity))
         self._recorder = Recorder() if setup.config.metrics else None
+        self._steps = Steps(setup.store.steps, setup.store.close)
         self.dispatchers = [self._dispatcher(capsule) for capsule in setup.capsules]
         self.fetchers = [self._fetcher(dispatcher) for dispatcher in self.dispatchers]
         self.pauses = Pauses(
@@ -185,7 +187,7 @@ class Parts:
 
     async def close_links(self) -> None:
         """Give all connections back; what still waits for an answer ends."""
-        await asyncio.gather(*(link.close() for link in self._links))
+        await asyncio.gather(*(link.close() for link in self._links), self._setup.store.close_steps())
 
     def _link(self, name: str, answer_within: float | None = None) -> Link:
         link = self._setup.store.link(name, answer_within=answer_within)
@@ -209,6 +211,7 @@ class Parts:
             threads=setup.threads,
             is_stopping=lambda: host.stopped.is_set,
             recorder=self._recorder,
+            steps=self._steps,
         )
         return Dispatcher(
             capsule=capsule,

@@ -34,6 +34,8 @@ IDENTITY = "web.1:4711:0123456789ab"
         (keys.inflight(IDENTITY, "low:prio"), "list", None),
         (keys.settled(IDENTITY), "hash", 86_400),
         (keys.kept("0123456789abcdef01234567"), "list", 300),
+        (keys.steps("0123456789abcdef01234567"), "hash", 31_536_000),
+        (keys.steps("a:b"), "hash", 31_536_000),
         (keys.BURIED, "zset", 86_400),
         (keys.RECOVERY_LOCK, "string", 60),
     ],

@@ -1,0 +1,16 @@
+"""Steps that are remembered in this process: for jobs that run inline, and in tests."""
+
+
+class StepMemory:
+    """Remembers finished steps for as long as it lives; it may be used from several threads and event loops."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, bytes], bytes] = {}
+
+    async def look(self, jid: str, step: bytes, ttl: float) -> bytes | None:
+        """Return what is remembered of a step; None if it has not finished."""
+        return self._records.get((jid, step))
+
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
+        """Remember that a step has finished, and return what is remembered: the first record stands."""
+        return self._records.setdefault((jid, step), record)

@@ -1,0 +1,96 @@
+"""How jobs reach what remembers their steps: from the event loop, from threads, and while they are being cancelled."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol, TypeVar
+
+from sidelong.client.background import Close
+from sidelong.client.calls import STEERING, call
+from sidelong.core.display import shown
+
+T = TypeVar("T")
+
+logger = logging.getLogger("sidelong")
+
+_AFTER_CANCELLATION: Final = 2.0
+"""Seconds that a record may take once its job is to end: a stop waits for three."""
+_BLOCKED_FOR: Final = 60.0
+"""Seconds that a thread waits for an event loop that something blocks."""
+
+
+class Memory(Protocol):
+    """Remembers steps; see `core.steps.StepKeeper`."""
+
+    async def look(self, jid: str, step: bytes, ttl: float) -> bytes | None:
+        """Return what is remembered of a step; None if it has not finished."""
+        ...
+
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
+        """Remember that a step has finished, and return what is remembered of it."""
+        ...
+
+
+class Steps:
+    """A `core.steps.StepKeeper`.
+
+    Args:
+        memory: remembers.
+        close: gives back what it opens on a loop; awaited when the background loop ends.
+    """
+
+    def __init__(self, memory: Memory, close: Close) -> None:
+        self._memory = memory
+        self._close = close
+        self._recording: set[asyncio.Task[bytes]] = set()
+
+    async def look(self, jid: str, step: bytes, ttl: float) -> bytes | None:
+        """See `StepKeeper.look`."""
+        return await self._memory.look(jid, step, ttl)
+
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
+        """See `StepKeeper.record`.
+
+        The work is done: a cancellation must not make it be forgotten. One that comes meanwhile is raised once it is
+        remembered, or after two seconds. What is not answered by then goes on by itself.
+        """
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._memory.record(jid, step, record, ttl), name="sidelong-step")
+        # Held: the loop has weak references only, and nobody may be waiting at the end.
+        self._recording.add(task)
+        task.add_done_callback(self._recording.discard)
+        cancelled: asyncio.CancelledError | None = None
+        ends_at = 0.0
+        while not task.done():
+            try:
+                await asyncio.wait({task}, timeout=None if cancelled is None else max(0.0, ends_at - loop.time()))
+            except asyncio.CancelledError as error:
+                if cancelled is None:
+                    ends_at = loop.time() + _AFTER_CANCELLATION
+                cancelled = error
+            if cancelled is not None and not task.done() and loop.time() >= ends_at:
+                break
+        if cancelled is None:
+            return task.result()
+        task.add_done_callback(lambda task: _tell_failure(task, jid, step))
+        raise cancelled
+
+    def wait(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """See `StepKeeper.wait`."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return call(make, close=self._close, patience=_BLOCKED_FOR, purpose=STEERING)
+        raise RuntimeError("`with context.once(...)` would block the event loop: write `async with context.once(...)`")
+
+
+def _tell_failure(task: "asyncio.Task[bytes]", jid: str, step: bytes) -> None:
+    """Say what no exception can say: the job was cancelled, and has ended by that."""
+    error = "it was broken off" if task.cancelled() else task.exception()
+    if error is not None:
+        logger.error(
+            "step %s of job %s has finished and may not be remembered: it may run again: %s",
+            shown(step),
+            shown(jid),
+            error,
+        )

@@ -1,0 +1,299 @@
+"""Steps of a job: each is a block of code that later runs of the same job see finished, with its result.
+
+Python cannot skip the body of a `with` statement. So the body asks; one that does not is told, and is not let in again.
+"""
+
+import inspect
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import timedelta
+from functools import partial
+from types import CodeType, TracebackType
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
+
+from sidelong.core.step_names import shown_name, step_name
+from sidelong.core.step_record import StepRecord, mark_of
+from sidelong.errors import ArgumentError, ConfigurationError, StepError, StoreError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_TTL: Final = 2_592_000
+"""Steps are remembered for 30 days after the last of them was touched; the retries of Sidekiq take three weeks."""
+LONGEST_TTL: Final = 31_536_000
+"""A year, in seconds."""
+
+
+class StepKeeper(Protocol):
+    """What remembers finished steps: a worker's, or that of a test."""
+
+    async def look(self, jid: str, step: bytes, ttl: float) -> bytes | None:
+        """Return what is remembered of a step, which is remembered for `ttl` seconds more; None if it has not finished.
+
+        Raises:
+            StoreError: nobody can tell.
+        """
+        ...
+
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
+        """Remember that a step has finished, and return what is remembered of it: the first record stands.
+
+        A cancellation that comes meanwhile is raised when that is done.
+
+        Raises:
+            StoreError: it may not be remembered.
+        """
+        ...
+
+    def wait(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run one of the two for a thread without an event loop.
+
+        Raises:
+            RuntimeError: this thread runs an event loop, which waiting would block.
+        """
+        ...
+
+
+class _State:
+    """A step as the body of its block sees it: whether it has finished, and with which result.
+
+    Args:
+        name: as messages show it.
+        record: what is remembered of it; None if it has not finished.
+    """
+
+    def __init__(self, name: str, record: StepRecord | None) -> None:
+        self._name = name
+        self._record = record
+        self._result: Any = None
+        self._is_asked = False
+        self._has_run = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the step has finished, in this run of the job or in one before: then its work is not to be done."""
+        self._is_asked = True
+        return self._record is not None
+
+    @property
+    def result(self) -> Any:
+        """What the step is remembered with, as JSON gives it back: tuples are lists.
+
+        To be set in the body, to what JSON carries and at most 64 KiB of it; None if it is not.
+
+        Raises:
+            StepError: the step has finished, and its result could not be kept.
+        """
+        self._is_asked = True
+        if self._record is None:
+            return self._result
+        if self._record.unfit:
+            raise StepError(f"step {self._name} has finished, but its result was not kept: {self._record.unfit}")
+        return self._record.result
+
+    @result.setter
+    def result(self, result: Any) -> None:
+        if inspect.isawaitable(result):
+            if inspect.iscoroutine(result):
+                result.close()
+            raise StepError(f"the result of step {self._name} would be something that was not awaited: await it first")
+        if self._record is not None:
+            raise StepError(f"step {self._name} has finished, and keeps the result it has: ask `step.done` first")
+        # What JSON makes of it, so that this run of the job sees what the next one would.
+        record = StepRecord.of(result)
+        self._result = result if record.unfit else record.result
+
+    def close(self, code: CodeType) -> StepRecord | None:
+        """Return what is to be remembered now that the body has ended; None if the step had finished before."""
+        if self._record is not None:
+            return None
+        return StepRecord.of(self._result, unasked="" if self._is_asked else mark_of(code))
+
+    def finish(self, mine: StepRecord, stands: bytes) -> None:
+        """Take what is remembered of the step.
+
+        Args:
+            mine: what was to be remembered.
+            stands: what is: another run may have been faster.
+
+        Raises:
+            StepError: the body has not asked whether the step had finished.
+            ArgumentError: its result cannot be kept.
+        """
+        self._record = StepRecord.read(stands)
+        if mine.unasked:
+            raise StepError(
+                f"the body of step {self._name} has not asked whether the step had finished, and would do its work"
+                " again in the next run of the job: put it under `if not step.done:`, or call `step.run`"
+            )
+        if self._record.unfit:
+            raise ArgumentError(f"step {self._name} has finished, but its result is not kept: {self._record.unfit}")
+
+    def _is_to_run(self) -> bool:
+        """Tell whether the work of `run` is to be done."""
+        if self._has_run:
+            raise StepError(f"step {self._name} runs one function, and was given a second one: it is a step of its own")
+        self._has_run = True
+        return not self.done
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name}{'' if self._record is None else ', finished'}>"
+
+
+class Step(_State):
+    """A step of an `async def` job: see `Context.once`."""
+
+    async def run(self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Await `function(*args, **kwargs)` unless the step has finished, and return the result of the step.
+
+        Args:
+            function: does the work, once for each block.
+            args: its arguments.
+            kwargs: those that it takes by name.
+
+        Raises:
+            StepError: the step has finished, and its result could not be kept; or this block has run a function.
+            BaseException: what the function raises.
+        """
+        if self._is_to_run():
+            outcome: Any = function(*args, **kwargs)
+            self.result = await outcome if inspect.isawaitable(outcome) else outcome
+        result: T = self.result
+        return result
+
+
+class SyncStep(_State):
+    """A step of a `def` job: see `Context.once`."""
+
+    def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function(*args, **kwargs)` unless the step has finished, and return the result of the step.
+
+        See `Step.run`.
+        """
+        if self._is_to_run():
+            self.result = function(*args, **kwargs)
+        result: T = self.result
+        return result
+
+
+class Once:
+    """The block around a step: `async with` in an `async def` job, `with` in the thread of a `def` job.
+
+    Args:
+        keeper: remembers what has finished.
+        jid: the job's id.
+        parts: the name of the step.
+        ttl: for how long it is remembered.
+        used: the names that this run of the job has used; its own is added.
+        code: the code that the block is a part of.
+    """
+
+    def __init__(
+        self,
+        keeper: StepKeeper,
+        jid: str,
+        parts: Sequence[str | int],
+        ttl: float | timedelta,
+        used: dict[bytes, object],
+        code: CodeType,
+    ) -> None:
+        self._keeper = keeper
+        self._jid = jid
+        self._key = step_name(parts)
+        self._name = shown_name(parts)
+        self._ttl = _seconds(ttl)
+        self._used = used
+        self._code = code
+        self._step: Step | SyncStep
+
+    async def __aenter__(self) -> Step:
+        self._claim()
+        try:
+            step = self._step = Step(self._name, self._let_in(await self._look()))
+        except BaseException:
+            self._release()
+            raise
+        return step
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if (record := self._closed(error)) is not None:
+            try:
+                stands = await self._record(record)
+            except BaseException as fault:
+                self._forget(fault)
+                raise
+            self._step.finish(record, stands)
+
+    def __enter__(self) -> SyncStep:
+        self._claim()
+        try:
+            step = self._step = SyncStep(self._name, self._let_in(self._keeper.wait(self._look)))
+        except BaseException:
+            self._release()
+            raise
+        return step
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if (record := self._closed(error)) is not None:
+            try:
+                stands = self._keeper.wait(partial(self._record, record))
+            except BaseException as fault:
+                self._forget(fault)
+                raise
+            self._step.finish(record, stands)
+
+    async def _look(self) -> bytes | None:
+        return await self._keeper.look(self._jid, self._key, self._ttl)
+
+    async def _record(self, record: StepRecord) -> bytes:
+        return await self._keeper.record(self._jid, self._key, record.write(), self._ttl)
+
+    def _claim(self) -> None:
+        """Refuse a name that this run of the job has used: one of the two would be skipped, or both run at once."""
+        if self._used.setdefault(self._key, self) is not self:
+            raise StepError(
+                f"this run of the job has used the step {self._name}, and a second one of the same name would be"
+                " skipped, or run at the same time: let the name tell them apart, as in once('charge', order_id)"
+            )
+
+    def _release(self) -> None:
+        """Let the name be used again."""
+        self._used.pop(self._key, None)
+
+    def _let_in(self, stands: bytes | None) -> StepRecord | None:
+        """Return what is remembered of the step, unless its body would do the work again."""
+        if stands is None:
+            return None
+        record = StepRecord.read(stands)
+        if record.unasked and record.unasked == mark_of(self._code):
+            raise StepError(
+                f"step {self._name} has finished, and its body does not ask: it would do the work again. Put it under"
+                " `if not step.done:`, or call `step.run`; then this job can go on"
+            )
+        return record
+
+    def _closed(self, error: BaseException | None) -> StepRecord | None:
+        """Return what is to be remembered; None if there is nothing."""
+        if error is not None:
+            self._release()
+            return None
+        return self._step.close(self._code)
+
+    def _forget(self, fault: BaseException) -> None:
+        """Take note that nobody knows whether the end of the step is remembered."""
+        self._release()
+        if isinstance(fault, StoreError):
+            fault.add_note(f"step {self._name} has finished, and may not be remembered: it may run again")
+
+
+def _seconds(ttl: float | timedelta) -> float:
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ConfigurationError(f"ttl must be seconds or a timedelta, not {ttl!r}")
+    if not (math.isfinite(seconds) and 1 <= seconds <= LONGEST_TTL):
+        raise ConfigurationError(f"ttl must be from 1 to {LONGEST_TTL:,} seconds, not {ttl!r}")
+    return float(seconds)
