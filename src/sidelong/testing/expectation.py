@@ -66,7 +66,7 @@ class Expectation:
             if not isinstance(args, list | tuple):
                 raise TypeError(f"the arguments must be a list or tuple, as in [{args!r}]")
             args = list(args) if job is None else job.bind(args)
-        if isinstance(at, int | float | datetime):
+        if at is not None and at is not ANY and not isinstance(at, timedelta):
             at = instant(at)
         return cls(name=name_of(target, registry), job=job, args=args, at=at, queue=queue)
 

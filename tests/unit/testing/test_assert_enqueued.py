@@ -95,6 +95,14 @@ async def test_compares_the_time(app, send):
         assert jobs.assert_enqueued(send, at=timedelta(hours=1)).args == [2]
 
 
+@pytest.mark.parametrize("at", ["in an hour", True, [3600]], ids=ascii)
+async def test_what_is_no_time_is_refused_whatever_was_enqueued(app, send, at):
+    with fake(app) as jobs:
+        await send.enqueue(1)
+        with pytest.raises(TypeError, match="a time must be an aware datetime or epoch seconds"):
+            jobs.assert_enqueued(send, at=at)
+
+
 async def test_arguments_are_those_that_enqueue_takes(app):
     @app.job(name="book")
     async def book(when: datetime, seats: set[str]) -> None: ...
