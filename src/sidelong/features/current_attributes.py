@@ -87,9 +87,9 @@ class CurrentAttributes:
 
     async def restore(self, job: dict[str, Any], call_next: CallNext) -> Any:
         """Set the variables for the rest of an execution: handlers of its error are told within them, too."""
-        if self._key in job and not isinstance(job[self._key], dict):
+        if self._key in job and _by_name(job[self._key]) is None:
             logger.warning(
-                "%s of %s %s is no object: no context variable is set",
+                "%s of %s %s holds no attributes: no context variable is set",
                 self._key,
                 shown(job_class(job)),
                 shown(job.get("jid")),
@@ -109,10 +109,25 @@ class CurrentAttributes:
         return values
 
     def _stored(self, job: dict[str, Any]) -> list[tuple[ContextVar[Any], Any]]:
-        stored = job.get(self._key)
-        if not isinstance(stored, dict):
-            return []
+        stored = _by_name(job.get(self._key)) or {}
         return [(variable, stored[name]) for name, variable in self._variables.items() if name in stored]
+
+
+def _by_name(stored: Any) -> dict[str, Any] | None:
+    """Return attributes by their names; None if these are none.
+
+    Sidekiq 8 lets ActiveJob write them, for which a hash is a list of pairs, and a symbol an object.
+    """
+    if not isinstance(stored, list):
+        return stored if isinstance(stored, dict) else None
+    values = {}
+    for pair in stored:
+        match pair:
+            case [str(name), value] | [{"_aj_serialized": str(), "value": str(name)}, value]:
+                values[name] = value
+            case _:
+                return None
+    return values
 
 
 @contextmanager

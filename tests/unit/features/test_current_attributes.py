@@ -230,8 +230,8 @@ async def test_a_value_that_json_cannot_carry_is_refused_by_the_name_of_its_vari
     assert not jobs
 
 
-@pytest.mark.parametrize("stored", [None, 5, True, "acme", [["tenant", "acme"]]], ids=ascii)
-async def test_what_is_no_object_is_told_and_ignored(app, tenant, caplog, stored):
+@pytest.mark.parametrize("stored", [None, 5, True, "acme", ["acme"], [["tenant", "acme"], []]], ids=ascii)
+async def test_what_holds_no_attributes_is_told_and_ignored(app, tenant, caplog, stored):
     seen = []
 
     @app.job(name="Odd")
@@ -244,8 +244,29 @@ async def test_what_is_no_object_is_told_and_ignored(app, tenant, caplog, stored
 
     assert seen == [None]
     assert [record.getMessage() for record in caplog.records if record.name == "sidelong"] == [
-        f"cattr of Odd {ref} is no object: no context variable is set"
+        f"cattr of Odd {ref} holds no attributes: no context variable is set"
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["tenant", {"_aj_serialized": "ActiveJob::Serializers::SymbolSerializer", "value": "tenant"}]
+)
+async def test_what_sidekiq_8_stores_by_way_of_activejob_is_set_as_well(app, tenant, locale, caplog, name):
+    seen = []
+
+    @app.job
+    async def work() -> None:
+        seen.append((tenant.get(), locale.get()))
+
+    with fake(app, server_middleware=True) as jobs:
+        await app.client.push({"class": work, "args": [], "cattr": [[name, "acme"], ["shop", 1]]})
+        await app.client.push({"class": work, "args": [], "cattr": [["locale", "de"], [name, None]]})
+        item = jobs[0].item
+        await jobs.drain()
+
+    assert item["cattr"] == [[name, "acme"], ["shop", 1]]
+    assert seen == [("acme", "en"), (None, "de")]
+    assert not caplog.records
 
 
 async def test_a_second_set_has_a_key_of_its_own(app, tenant):
