@@ -20,7 +20,14 @@ _LONGEST_FIXED: Final = 32
 _LEAST_ROWS: Final = 8
 """Where all sections together would have fewer, only the chosen one is shown."""
 
-_FOOTER: Final = "Tab section  j/k choose  p pause  t quiet  r retry  c cancel  ? help  q quit"
+_MUCH_HEIGHT: Final = 10
+"""Lines from which on the totals may take two."""
+
+_FOOTERS: Final = (
+    "Tab section  j/k choose  p pause  t quiet  r retry  c cancel  ? help  q quit",
+    "Tab j/k p t r c  ? help  q quit",
+    "? help  q quit",
+)
 _HELP: Final = (
     "",
     "  Tab, Shift-Tab       the next section, and the one before",
@@ -55,8 +62,8 @@ def frame(
         height: its lines.
         trouble: why nothing newer is known.
     """
-    lines = [_title(snapshot, address, width), *_totals(snapshot, width, trouble)]
-    below = [] if view is None else [*_notice(snapshot, view, width), _line(_FOOTER, width, "dim")]
+    lines = [_title(snapshot, address, width), *_totals(snapshot, width, height, trouble)]
+    below = [] if view is None else [*_notice(snapshot, view, width), _footer(width)]
     room = height - len(lines) - len(below)
     body: list[Text] = []
     if view is not None and view.is_helping:
@@ -77,7 +84,12 @@ def _title(snapshot: Snapshot | None, address: str, width: int) -> Text:
     return _line(f"{left.plain}{gap}{time}", width, "bold")
 
 
-def _totals(snapshot: Snapshot | None, width: int, trouble: str) -> list[Text]:
+def _footer(width: int) -> Text:
+    fitting = (each for each in _FOOTERS if len(each) <= width)
+    return _line(next(fitting, _FOOTERS[-1]), width, "dim")
+
+
+def _totals(snapshot: Snapshot | None, width: int, height: int, trouble: str) -> list[Text]:
     if trouble:
         return _wrapped(trouble, width, "bold red")
     if snapshot is None:
@@ -93,7 +105,16 @@ def _totals(snapshot: Snapshot | None, width: int, trouble: str) -> list[Text]:
         "retry": figures.retry_size,
         "dead": figures.dead_size,
     }
-    return [_line("  ".join(f"{name} {number:,}" for name, number in named.items()), width)]
+    texts = [f"{name} {number:,}" for name, number in named.items()]
+    lines = [""]
+    for text in texts:
+        longer = f"{lines[-1]}  {text}" if lines[-1] else text
+        # What says that something is wrong stands last: it is not to be cut off.
+        if len(longer) > width and len(lines) == 1 and height >= _MUCH_HEIGHT:
+            lines.append(text)
+        else:
+            lines[-1] = longer
+    return [_line(line, width) for line in lines]
 
 
 def _notice(snapshot: Snapshot | None, view: View, width: int) -> list[Text]:

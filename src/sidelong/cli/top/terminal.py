@@ -22,7 +22,7 @@ from sidelong.settings import log_surroundings
 _TAKE: Final = "\x1b[?1049h\x1b[?25l"
 """Another screen, without a cursor."""
 _GIVE_BACK: Final = "\x1b[?25h\x1b[?1049l"
-_ENDS: Final = (signal.SIGTERM, signal.SIGHUP)
+_ENDS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SEQUENCE_WITHIN: Final = 0.05
 """Seconds. All of a key's bytes come together; Escape is a key that others begin with."""
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
@@ -54,6 +56,32 @@ def test_80_columns_have_room_for_what_matters():
     assert ["web-1:11:0123456789ab", "2/10", "7", "50", "3", "s", "ago", "mailers"] in rows
     assert ["shop.jobs.charge", "1", "min", "default", "0123456789abcdef01234567", "42"] in rows
     assert ["shop.jobs.ship", "in", "30", "s", "2", "KeyError:", "no", "such", "order"] in rows
+
+
+def test_large_figures_take_a_second_line_rather_than_that_any_is_cut_off():
+    snapshot = samples.snapshot([samples.queue("low", 1_234_567)], retries_total=1_000_000)
+    figures = replace(
+        snapshot.figures, processed=1_234_567_890, failed=12_345_678, scheduled_size=123_456, retry_size=1_000_000
+    )
+
+    lines = seen(replace(snapshot, figures=figures))
+
+    assert lines[1].split("  ") == [
+        "done 1,234,567,890",
+        "failed 12,345,678",
+        "enqueued 1,234,567",
+        "scheduled 123,456",
+    ]
+    assert lines[2] == "retry 1,000,000  dead 7"
+
+
+@pytest.mark.parametrize("width", [80, 40, 20])
+def test_the_help_and_the_way_out_are_told_on_every_terminal(width):
+    snapshot = samples.snapshot()
+
+    lines = seen(snapshot, looking_at(snapshot), width, 10)
+
+    assert lines[-1].endswith("? help  q quit")
 
 
 def test_a_wide_terminal_shows_more():

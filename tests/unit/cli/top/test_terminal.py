@@ -1,5 +1,6 @@
 import os
 import pty
+import signal
 import termios
 
 import pytest
@@ -51,6 +52,17 @@ async def test_whatever_ends_it_the_terminal_is_given_back_as_it_was(ends):
 
     assert termios.tcgetattr(ends.keyboard) == ends.settings
     assert ends.shown("\x1b[?1049l") == "\x1b[?1049h\x1b[?25l\x1b[?25h\x1b[?1049l"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+async def test_a_signal_that_would_end_it_at_once_is_kept_until_the_terminal_is_given_back(ends, number):
+    with Terminal(ends.keyboard, ends.screen) as terminal:
+        os.kill(os.getpid(), number)
+
+        assert await terminal.keys.get() is None
+
+    assert terminal.ended_by == number
+    assert termios.tcgetattr(ends.keyboard) == ends.settings
 
 
 async def test_a_frame_takes_as_many_lines_as_the_terminal_has(ends):
