@@ -165,9 +165,91 @@ async def test_awaits_of_helpers_mocks_futures_and_generators_count(app, worlds,
         ["mock"],
         ["mock", "future"],
         ["mock", "future", "read 1"],
+        ["mock", "future", "read 1"],
+        ["mock", "future", "read 1", 1, "read 2"],
         ["mock", "future", "read 1", 1, "read 2"],
         whole,
+        whole,
     ]
+
+
+async def test_each_step_of_a_generator_that_never_waits_counts(app, worlds, new_world):
+    async def rows():
+        for row in (1, 2):
+            yield row
+
+    class Table:
+        async def __aiter__(self):
+            yield 3
+
+    @app.job
+    async def work() -> None:
+        done = worlds[-1].done
+        async for row in rows():
+            done.append(row)
+        async for row in Table():
+            done.append(row)
+        stream = rows()
+        done.append(await anext(stream, None) + 3)
+        await stream.aclose()
+        done.append("end")
+
+    whole = [1, 2, 3, 4, "end"]
+    crashes = [crash async for crash in crash_after_each_await(work, setup=new_world)]
+
+    assert all(crash.state.done[-5:] == whole for crash in crashes)
+    # Two rows and the end, one row and the end, one row, and the end of the job.
+    assert [crash.state.done[:-5] for crash in crashes] == [[], [1], [1, 2], [1, 2], [1, 2, 3], [1, 2, 3], whole]
+
+
+async def test_generators_are_driven_as_ever(app, worlds, new_world):
+    def note(what):
+        worlds[-1].done.append(what)
+
+    async def echo(first, /, *, more="more"):
+        got = yield first, more
+        try:
+            while True:
+                try:
+                    got = yield got
+                except LookupError as error:
+                    got = type(error)
+        finally:
+            await worlds[-1].do("closed")
+
+    async def fail():
+        yield 1
+        raise ZeroDivisionError
+
+    async def read_all():
+        async for number in fail():
+            note(number)
+
+    async def enter():
+        async with asynccontextmanager(fail)() as number:
+            note(number)
+
+    @app.job
+    async def work() -> None:
+        stream = echo(0, more=1)
+        note([await anext(stream), await stream.asend("a"), await stream.athrow(KeyError), await stream.asend("b")])
+        await stream.aclose()
+        note(await anext(stream, "over"))
+        for read in (read_all, read_all, enter):
+            with pytest.raises(ZeroDivisionError):
+                await read()
+        async for number in echo(1):
+            note(number)
+            break
+
+    whole = [[(0, 1), "a", KeyError, "b"], "closed", "over", 1, 1, 1, (1, "more")]
+    crashes = [crash async for crash in crash_after_each_await(work, setup=new_world)]
+
+    # The generator that was left may be closed by then.
+    runs = [[what for what in crash.state.done if what != "closed"] for crash in crashes]
+    whole.remove("closed")
+    assert all(run[-6:] == whole for run in runs)
+    assert runs[-1] == whole + whole
 
 
 async def test_an_await_that_raises_counts(app, worlds, new_world):
@@ -621,6 +703,8 @@ asyncio.run(main())
 
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines.count("crash") == 3
-    # Two runs that find the awaits, three that follow a crash, and the one that was killed after its end.
-    assert lines.count("cleaned up") == lines.count("generator cleaned up") == 6
+    assert lines.count("crash") == 6
+    # Two runs that find the awaits, six that follow a crash, and the one that was killed after its end.
+    assert lines.count("cleaned up") == 9
+    # Its generator had ended, too, in the run that was killed as it had noticed that.
+    assert lines.count("generator cleaned up") == 10
