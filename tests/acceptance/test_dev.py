@@ -144,7 +144,7 @@ def dev(tmp_path):
 
 def test_a_working_day(dev):
     running = dev("jobs.py", "--app", "web:api", "--port", "0", "--web-port", "0", "--timeout", "0.1")
-    web, pages = running.url("Web "), running.url("Web UI")
+    web, pages = running.url("Web app"), running.url("Web UI")
     assert f"the embedded store, inside this process: no connection to Redis at {NOBODY}" in running.log
     assert httpx.post(f"{web}/order", timeout=WITHIN).text == "ordered"
     running.logs("old code begins 7")
@@ -175,7 +175,7 @@ def test_a_working_day(dev):
 def test_jobs_are_handed_back_to_a_redis_that_is_found(dev, redis_server, redis_client):
     running = dev("jobs.py", "--web-port", "0", "--timeout", "0.1", "--no-reload", REDIS_URL=redis_server.url)
     running.url("Web UI")
-    assert f"Redis  {redis_server.url}" in running.log
+    assert f"Redis    {redis_server.url}" in running.log
     redis_client.sadd("queues", "default")
     redis_client.lpush(
         "queue:default", b'{"class":"jobs.charge","args":[9],"jid":"0123456789abcdef01234567","retry":true}'
@@ -218,7 +218,7 @@ def test_a_host_that_is_killed_waits_for_a_change_and_says_what_is_lost(dev):
 
 def test_the_third_interrupt_leaves_also_where_a_job_blocks_the_loop(dev):
     running = dev("jobs.py", "--app", "web:api", "--redis", "memory://", "--port", "0", "--web-port", "0")
-    httpx.post(f"{running.url('Web ')}/block", timeout=WITHIN)
+    httpx.post(f"{running.url('Web app')}/block", timeout=WITHIN)
     running.logs("blocked")
 
     for _ in range(3):

@@ -10,6 +10,7 @@ from sidelong.cli.dev.options import HostOrder
 from sidelong.cli.dev.redis_choice import EMBEDDED, Choice
 from sidelong.cli.dev.servers import HttpServer
 from sidelong.cli.dev.sources import Source
+from sidelong.cli.dev.watched import shown_path
 from sidelong.cli.event_loop import EventLoop
 from sidelong.core.counted import counted
 from sidelong.settings import environment_and_file, oversights
@@ -27,17 +28,15 @@ def announce(
         version = importlib.metadata.version("sidelong")
         python = f"{platform.python_implementation()} {platform.python_version()}"
         environment, file = environment_and_file()
-        settings = "" if file is None else f", settings from {file}"
-        logger.info(
-            "Sidelong %s on %s with %s, environment %s%s", version, python, event_loop.name, environment, settings
-        )
-        logger.info("App    %s with %s", order.run.target, jobs)
+        settings = "" if file is None else f", settings from {shown_path(file)}"
+        logger.info("Sidelong %s on %s with %s, environment %s", version, python, event_loop.name, environment)
+        logger.info("App      %s with %s%s", order.run.target, jobs, settings)
         for capsule in worker.capsules:
-            logger.info("Worker %s at once from %s", counted(capsule.concurrency, "job"), described(capsule))
+            logger.info("Worker   %s at once from %s", counted(capsule.concurrency, "job"), described(capsule))
         _tell_of_redis(choice)
         for server in servers:
-            what = "Web UI" if server.source is Source.WEB else f"Web    {order.web_app} on"
-            logger.info("%s %s", what, server.address)
+            is_pages = server.source is Source.WEB
+            logger.info("%s  %s", "Web UI " if is_pages else "Web app", server.address)
         logger.info("%s. Ctrl-C ends all", order.watches or "Nothing is watched")
     else:
         logger.info("Running again with %s, Redis %s", jobs, _named(choice))
@@ -48,9 +47,9 @@ def announce(
 
 def _tell_of_redis(choice: Choice) -> None:
     if choice.reason:
-        logger.warning("Redis  the embedded store, inside this process: %s", choice.reason)
+        logger.warning("Redis    the embedded store, inside this process: %s", choice.reason)
     else:
-        logger.info("Redis  %s", _named(choice))
+        logger.info("Redis    %s", _named(choice))
 
 
 def _named(choice: Choice) -> str:

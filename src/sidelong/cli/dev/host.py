@@ -19,7 +19,7 @@ from sidelong.cli.dev.levels import Level
 from sidelong.cli.dev.options import PATIENCE, HostOrder
 from sidelong.cli.dev.redis_choice import choose_redis, use_everywhere
 from sidelong.cli.dev.servers import HttpServer, StartFailedError, app_server, configure_server_log, pages_server
-from sidelong.cli.dev.sources import ServerFilter, Source, context_of_source, with_source
+from sidelong.cli.dev.sources import DevFilter, Source, context_of_source, with_source
 from sidelong.cli.dev.stopping import Stopping
 from sidelong.cli.event_loop import choose_event_loop, occupy_standard_streams
 from sidelong.cli.exit_status import ExitStatus
@@ -79,6 +79,7 @@ def run_host(link: HostLink) -> ExitStatus:
         link.refuse(status_of(error), str(error))
         return ExitStatus.FAILED
     stopping.overdue = lambda: _leave_blocked(snapshot)
+    stopping.debugging = lambda: _tell_debugging(link)
     is_well = False
     with asyncio.Runner(loop_factory=parts.make_loop) as runner:
         try:
@@ -152,7 +153,7 @@ class Host:
 def _configure_logging(order: HostOrder) -> None:
     configure_logging(order.run.verbose, order.run.log_format or log_format(), dress=with_source)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(ServerFilter())
+        handler.addFilter(DevFilter())
     configure_server_log()
 
 
@@ -204,6 +205,11 @@ def _leave_blocked(snapshot: Path) -> None:
     save_embedded(snapshot)
     REPEATS.flush()
     logging.shutdown()
+
+
+def _tell_debugging(link: HostLink) -> None:
+    logger.warning("A debugger waits for you: let it go on, or press Ctrl-C three times")
+    link.debugging()
 
 
 def _leave_threads_behind() -> None:

@@ -57,11 +57,15 @@ class HostLink:
             redis: the address that it uses.
             missing_redis: the one that did not answer, so that it uses the embedded store.
         """
-        self._report(redis=redis, missing_redis=missing_redis)
+        self._report(is_serving=True, redis=redis, missing_redis=missing_redis)
 
     def refuse(self, status: ExitStatus, sentence: str) -> None:
         """Report that the host cannot work as it was told, and why."""
         self._report(refused=status, sentence=sentence)
+
+    def debugging(self) -> None:
+        """Report that the end takes as long as a person needs."""
+        self._report(is_debugging=True)
 
     def _report(self, **values: Any) -> None:
         # Nobody is there to hear it any more.

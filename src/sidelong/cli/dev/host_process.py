@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from sidelong.cli.dev.levels import Level
@@ -27,6 +27,7 @@ class Report:
         missing_redis: the one that did not answer, for which the embedded store stood in.
         refused: the exit status, if it could not work as it was told.
         sentence: why.
+        is_debugging: whether a debugger holds up its end.
     """
 
     is_serving: bool = False
@@ -34,6 +35,7 @@ class Report:
     missing_redis: str | None = None
     refused: int | None = None
     sentence: str = ""
+    is_debugging: bool = False
 
 
 class HostProcess:
@@ -103,4 +105,4 @@ class HostProcess:
                     self._heard(json.loads(line))
 
     def _heard(self, values: dict[str, Any]) -> None:
-        self.report = Report(**values, is_serving="redis" in values)
+        self.report = replace(self.report, **values)

@@ -8,6 +8,7 @@ from contextvars import Context, ContextVar, copy_context
 from enum import StrEnum
 from typing import Final
 
+from sidelong.cli.dev.debugger import is_debugging
 from sidelong.core.logs.json_lines import JsonFormatter
 from sidelong.core.logs.message import LogMessage, text_of
 from sidelong.core.logs.text import PrettyFormatter
@@ -28,6 +29,8 @@ _WIDTH: Final = max(map(len, Source))
 _BY_LOGGER: Final = (("sidelong.cli", Source.DEV), ("sidelong.web", Source.WEB), ("sidelong", Source.WORKER))
 _ACCESS: Final = "uvicorn.access"
 _SERVER: Final = "uvicorn.error"
+_TOLD: Final = ("sidelong.cli", "sidelong.job", _ACCESS, _SERVER)
+"""Loggers whose names say no more than the source does."""
 
 _source: ContextVar[Source | None] = ContextVar("sidelong_dev_source", default=None)
 
@@ -50,6 +53,8 @@ def source_of(record: logging.LogRecord) -> Source:
 
 def with_source(formatter: logging.Formatter) -> logging.Formatter:
     """Return a formatter that writes as the given one does, with the source before each line."""
+    if isinstance(formatter, PrettyFormatter):
+        formatter.unnamed = _TOLD
     return formatter if isinstance(formatter, JsonFormatter) else SourceFormatter(formatter)
 
 
@@ -74,11 +79,16 @@ class SourceFormatter(logging.Formatter):
         return "\n".join(f"{word} {line}" for line in self._inner.format(record).split("\n"))
 
 
-class ServerFilter(logging.Filter):
-    """Drops what the server says of the pages, which ask all the time; makes its texts of many lines readable."""
+class DevFilter(logging.Filter):
+    """Drops what the server says of the pages, which ask all the time, and that a debugger blocks the event loop.
+
+    Texts of many lines, as the server logs them, are made readable.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the record may be written."""
+        if isinstance(record.msg, LogMessage) and record.msg.kind == "blocked":
+            return not is_debugging()
         if record.name not in (_ACCESS, _SERVER):
             return True
         if source_of(record) is Source.WEB:

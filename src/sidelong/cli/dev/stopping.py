@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+from sidelong.cli.dev.debugger import has_taken_signal, is_debugging
 from sidelong.cli.dev.levels import Level, level_after
 
 logger = logging.getLogger("sidelong.cli")
@@ -18,6 +20,7 @@ logger = logging.getLogger("sidelong.cli")
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """All of them end `sidelong dev`; the last comes when the terminal is closed."""
 _INTERRUPTED: Final = 128 + signal.SIGINT
+_LOOKS_EVERY: Final = 0.3
 
 
 class Stopping:
@@ -25,14 +28,17 @@ class Stopping:
 
     Attributes:
         level: the highest that was asked for.
-        patience: seconds within which the host must have ended; then `overdue` is called, and the process ends.
+        patience: seconds within which the host must have ended; then `overdue` is called, and the process ends. A
+            debugger that waits for a person does not count.
         overdue: called then, from a thread: the event loop is blocked.
+        debugging: called, from a thread, where a debugger holds it up.
     """
 
     def __init__(self, patience: float) -> None:
         self.level = Level.GO_ON
         self.patience = patience
         self.overdue: Callable[[], None] = _nothing
+        self.debugging: Callable[[], None] = _nothing
         self._signals = 0
         self._is_starting = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -59,6 +65,7 @@ class Stopping:
     def attach(self, loop: asyncio.AbstractEventLoop, reached: Callable[[Level], None]) -> None:
         """Call `reached` in `loop` with each level from now on, and with the one that was reached before."""
         self._loop, self._reached = loop, reached
+        self._keep_signals()
         if self.level:
             self._pass_on(self.level)
 
@@ -82,9 +89,7 @@ class Stopping:
         if level is Level.LEAVE:
             os._exit(_INTERRUPTED)
         if is_first:
-            timer = threading.Timer(self.patience, self._leave)
-            timer.daemon = True
-            timer.start()
+            threading.Thread(target=self._wait, name="sidelong-dev-patience", daemon=True).start()
         self._pass_on(level)
         return True
 
@@ -97,7 +102,23 @@ class Stopping:
             # The loop is closed: nothing is left to end.
             return
 
-    def _leave(self) -> None:
+    def _keep_signals(self) -> None:
+        """Take Ctrl-C back from a debugger that went on: it would stop there again, rather than end all."""
+        if has_taken_signal(signal.SIGINT):
+            signal.signal(signal.SIGINT, self._receive)
+        if self._loop is not None:
+            self._loop.call_later(_LOOKS_EVERY, self._keep_signals)
+
+    def _wait(self) -> None:
+        is_told = False
+        latest = time.monotonic() + self.patience
+        while time.monotonic() < latest:
+            time.sleep(min(_LOOKS_EVERY, self.patience))
+            if is_debugging():
+                latest = time.monotonic() + self.patience
+                if not is_told:
+                    is_told = True
+                    self.debugging()
         try:
             self.overdue()
         finally:

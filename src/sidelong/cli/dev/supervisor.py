@@ -95,7 +95,8 @@ class Supervisor:
             is_reload = await self._first_of(self._changes.wait(), ended)
         else:
             await self._first_of(ended)
-        if is_reload and not ended.done():
+        if is_reload:
+            self._tell_changes()
             host.tell(Level.RELOAD)
         if not ended.done():
             await self._until_ended(host, ended)
@@ -107,7 +108,9 @@ class Supervisor:
 
     async def _until_ended(self, host: HostProcess, ended: "asyncio.Task[int]") -> None:
         done, _ = await asyncio.wait({ended}, timeout=self._patience)
-        if not done:
+        if not done and host.report.is_debugging:
+            await asyncio.wait({ended})
+        elif not done:
             logger.error("It does not end within %g s: killing it", self._patience)
             host.kill()
             await asyncio.wait({ended})

@@ -1,6 +1,7 @@
 """The two formats for eyes: plain, one line per record for files and pipes; pretty, for a terminal."""
 
 import logging
+from collections.abc import Collection
 from typing import Final
 
 from sidelong.core.display import escaped
@@ -55,11 +56,13 @@ class PrettyFormatter(logging.Formatter):
 
     Attributes:
         has_colours: whether they are written.
+        unnamed: loggers whose names are left out, where something else tells what they would.
     """
 
     def __init__(self, *, colours: bool, timestamps: bool = True) -> None:
         super().__init__()
         self.has_colours = colours
+        self.unnamed: Collection[str] = ()
         self._timestamps = timestamps
         self._dim, self._reset = (_DIM, _RESET) if colours else ("", "")
         self._colours = _COLOURS if colours else ()
@@ -69,10 +72,10 @@ class PrettyFormatter(logging.Formatter):
         context = context_of(record)
         at = f"{self._dim}{local_time(record.created)}{self._reset} " if self._timestamps else ""
         level = f"{self._colour(record.levelno)}{_SHORT.get(record.levelname, record.levelname):<5}{self._reset}"
-        origin = f"{escaped(record.name)} {context}" if context else escaped(record.name)
-        return _with_lines(
-            record, f"{at}{level} {_message(record, context):<{_COLUMN}}  {self._dim}{origin}{self._reset}"
-        )
+        name = "" if record.name in self.unnamed else escaped(record.name)
+        line = f"{at}{level} {_message(record, context):<{_COLUMN}}"
+        origin = f"{name} {context}".strip()
+        return _with_lines(record, f"{line}  {self._dim}{origin}{self._reset}" if origin else line.rstrip())
 
     def _colour(self, level: int) -> str:
         return next((colour for least, colour in self._colours if level >= least), "")

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from sidelong.cli.dev.sources import ServerFilter, Source, context_of_source, source_of, with_source
+from sidelong.cli.dev.sources import DevFilter, Source, context_of_source, source_of, with_source
 from sidelong.core.logs.json_lines import JsonFormatter
 from sidelong.core.logs.text import PlainFormatter, PrettyFormatter
 
@@ -67,15 +67,15 @@ def test_json_stays_json():
 def test_requests_for_pages_are_not_told_and_those_for_the_web_app_are():
     access = record("uvicorn.access", '%s - "%s"', "127.0.0.1:5", "GET /")
 
-    assert not context_of_source(Source.WEB).run(ServerFilter().filter, access)
-    assert context_of_source(Source.APP).run(ServerFilter().filter, access)
+    assert not context_of_source(Source.WEB).run(DevFilter().filter, access)
+    assert context_of_source(Source.APP).run(DevFilter().filter, access)
     assert access.getMessage() == '127.0.0.1:5 - "GET /"'
 
 
 def test_a_traceback_that_the_server_logs_as_text_is_told_in_lines():
     failed = record("uvicorn.error", "Traceback (most recent call last):\n  File ...\nValueError: no\n")
 
-    assert context_of_source(Source.APP).run(ServerFilter().filter, failed)
+    assert context_of_source(Source.APP).run(DevFilter().filter, failed)
 
     assert PlainFormatter(timestamps=False).format(failed).splitlines()[0].endswith("uvicorn.error: ValueError: no")
     assert PlainFormatter(timestamps=False).format(failed).splitlines()[-1] == "    ValueError: no"
