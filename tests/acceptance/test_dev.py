@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,23 @@ async def stop(request):
 
 api = Starlette(routes=[Route("/order", order, methods=["POST"]), Route("/block", stop, methods=["POST"])],
                 lifespan=app.lifespan())
+"""
+
+
+FAILING = """
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+
+@asynccontextmanager
+async def fail(host):
+    raise RuntimeError("no database")
+    yield
+
+
+def make():
+    return Starlette(lifespan=fail)
 """
 
 
@@ -239,16 +257,8 @@ def pending(pid: int) -> bool:
 
 
 def test_a_web_app_that_does_not_start_is_told_and_waited_for(dev, tmp_path):
-    (tmp_path / "web.py").write_text(WEB.replace("lifespan=app.lifespan()", "lifespan=fail") + "\n")
-    text = (tmp_path / "web.py").read_text()
-    (tmp_path / "web.py").write_text(
-        text.replace(
-            "api =",
-            "from contextlib import asynccontextmanager\n\n@asynccontextmanager\n"
-            "async def fail(host):\n    raise RuntimeError('no database')\n    yield\n\napi =",
-        )
-    )
-    running = dev("jobs.py", "--app", "web:api", "--redis", "memory://", "--port", "0", "--web-port", "0")
+    (tmp_path / "web.py").write_text(FAILING)
+    running = dev("jobs.py", "--app", "web:make", "--factory", "--redis", "memory://", "--port", "0", "--web-port", "0")
 
     running.logs("Waiting for a change")
     assert "RuntimeError: no database" in running.log
@@ -257,18 +267,18 @@ def test_a_web_app_that_does_not_start_is_told_and_waited_for(dev, tmp_path):
     assert running.ends() == 0
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["no_such_module:app"], "There is no module 'no_such_module' in "),
-        (["jobs.py", "--app", "web"], "'web' names no web app: write web:attr."),
-        (["jobs.py", "--redis", "nonsense"], "the Redis URL must begin with redis://"),
-        (["jobs.py", "-q", "a,high"], "'a,high': the weight of a queue must be a whole number"),
-    ],
-)
-def test_what_cannot_work_is_one_sentence_and_status_two(dev, words, sentence):
-    running = dev(*words, "--web-port", "0")
+def test_a_target_that_is_not_there_is_one_sentence_and_status_two(dev):
+    running = dev("no_such_module:app", "--web-port", "0")
 
     assert running.ends() == 2
-    assert running.log.startswith(f"sidelong: {sentence}")
+    assert running.log.startswith("sidelong: There is no module 'no_such_module' in ")
     assert running.log.count("\n") == 1
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_one_sentence_and_status_two(dev):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        running = dev("jobs.py", "--web-port", f"{port}")
+
+        assert running.ends() == 2
+    assert running.log == f"sidelong: cannot listen on 127.0.0.1:{port}: Address already in use\n"

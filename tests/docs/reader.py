@@ -4,8 +4,8 @@ What a page may ask of its reader:
 
 - A `python` block that begins with the comment `# name.py` is a file, and is imported; any other one is run as it is.
   One titled "Read by ..." needs a program that sets things up before it can be imported, so it is only written down.
-- The commands of an `sh` block are run one after the other. `sidelong run`, `uvicorn` and `python -m shop` go on until
-  all jobs are done, and are then stopped.
+- The commands of an `sh` block are run one after the other. `sidelong run`, `sidelong dev`, `uvicorn` and
+  `python -m shop` go on until all jobs are done, and are then stopped.
 - `pytest` runs the tests of the page, or of the directory it has gone to; the suite of the checkout is only collected.
 - `cd` leads into a copy of a directory of the checkout.
 - A block titled "Another terminal" is run while what was started before it goes on.
@@ -25,13 +25,14 @@ from pathlib import Path
 from tests.docs.http import answers, require_curl
 from tests.docs.pages import CHECKOUT, Block, read_blocks, read_commands
 from tests.support.eventually import eventually_sync
-from tests.support.redis_server import Database
+from tests.support.redis_server import Database, free_port
 
 _FILE_NAME = re.compile(r"\A# (\S+\.py)$", re.MULTILINE)
 # The environment that these make or enter is the one the tests run in.
 _PREPARATIONS = (". .venv/bin/activate", "pip install ")
 _SERVERS = ("uvicorn", "python -m shop")
-_SERVICES = ("sidelong run", *_SERVERS)
+_DEV = "sidelong dev"
+_SERVICES = ("sidelong run", _DEV, *_SERVERS)
 # A reader has not all that the suite has, which take longer to load than the tests of a page to run.
 _PLUGINS = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_sidelong,anyio.pytest_plugin"
 _WAITING_KEYS = ("schedule", "retry", "queue:*", "sidelong:inflight:*")
@@ -56,7 +57,7 @@ class Service:
     @property
     def is_server(self) -> bool:
         """Whether it answers HTTP."""
-        return _is_one_of(_SERVERS, self.command)
+        return _is_one_of(_SERVERS, self.command) or (_is_one_of((_DEV,), self.command) and " --app " in self.command)
 
 
 class Reader:
@@ -175,7 +176,9 @@ class Reader:
     def _start_service(self, command: str) -> None:
         """Start what runs until it is stopped, and wait until it is there."""
         log = self._workspace / f"service-{len(self._services)}.log"
-        words = f"{command} --port {self._port}" if command.startswith("uvicorn") else command
+        words = f"{command} --port {self._port}" if _is_one_of(("uvicorn", _DEV), command) else command
+        if _is_one_of((_DEV,), command):
+            words += f" --web-port {free_port()}"
         with log.open("w") as output:
             process = subprocess.Popen(
                 ["sh", "-c", f"exec {words}"],

@@ -98,16 +98,18 @@ def load_web_app(target: str, *, is_factory: bool) -> Any:
     module, location, attribute = _import(target)
     if not attribute:
         raise TargetError(f"{target!r} names no web app: write {location}:attr.")
-    value = _attribute(module, location, attribute)
+    value = _attribute(module, location, attribute, hint="")
     if isinstance(value, Sidelong):
         raise TargetError(f"{target!r} is a Sidelong app: the web app that enqueues is meant here.")
     if is_factory:
+        if not callable(value):
+            raise TargetError(f"{target!r} is no function, as --factory says.")
         try:
-            value = value()  # type: ignore[operator]
+            value = value()
         except (Exception, SystemExit) as error:
             raise _failed_import(f"{target}()", error) from error
     if not callable(value):
-        raise TargetError(f"{target!r} is no web app but a {type(value).__name__}.")
+        raise TargetError(f"{target!r} cannot be called, as a web app is: it is of the type {type(value).__name__}.")
     return value
 
 
@@ -221,13 +223,14 @@ def _named_app(module: ModuleType, location: str, attribute: str) -> Sidelong:
     return value
 
 
-def _attribute(module: ModuleType, location: str, attribute: str) -> object:
+def _attribute(module: ModuleType, location: str, attribute: str, hint: str | None = None) -> object:
     value: object = module
     for part in attribute.split("."):
         try:
             value = getattr(value, part)
         except AttributeError:
-            raise TargetError(f"{location!r} has no {attribute!r}{_others(module)}.") from None
+            others = _others(module) if hint is None else hint
+            raise TargetError(f"{location!r} has no {attribute!r}{others}.") from None
     return value
 
 

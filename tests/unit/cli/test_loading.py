@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from sidelong import JobDefinitionError, Sidelong
-from sidelong.cli.loading import FailedImportError, TargetError, is_target, load_app, load_job
+from sidelong.cli.loading import FailedImportError, TargetError, is_target, load_app, load_job, load_web_app
 from sidelong.errors import SettingSourceError
 
 APP = 'from sidelong import Sidelong\n\napp = Sidelong("redis://localhost:1/0")\n'
@@ -250,3 +250,71 @@ def test_what_else_is_loaded_is_left_alone(project, monkeypatch):
 )
 def test_a_wire_name_is_told_from_a_target(text, expected):
     assert is_target(text) is expected
+
+
+WEB = """
+from orders import app
+
+async def api(scope, receive, send): ...
+
+def make():
+    return api
+
+def fail():
+    raise RuntimeError("no database")
+
+number = 7
+"""
+
+
+@pytest.fixture
+def web(project):
+    """A web app beside the app whose jobs it enqueues."""
+    project("orders.py", APP)
+    project("orders_web.py", WEB)
+
+
+@pytest.mark.parametrize("target", ["orders_web:api", "orders_web.py:api"])
+def test_a_web_app_is_found_and_shares_the_app_of_the_worker(web, target):
+    app = load_app("orders.py")
+
+    application = load_web_app(target, is_factory=False)
+
+    assert application is sys.modules["orders_web"].api
+    assert sys.modules["orders_web"].app is app
+
+
+def test_a_web_app_may_be_made_by_a_function(web):
+    assert load_web_app("orders_web:make", is_factory=True) is sys.modules["orders_web"].api
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("orders_web", "'orders_web' names no web app: write orders_web:attr."),
+        ("orders_web:app", "'orders_web:app' is a Sidelong app: the web app that enqueues is meant here."),
+        ("orders_web:number", "'orders_web:number' cannot be called, as a web app is: it is of the type int."),
+        ("orders_web:apj", "'orders_web' has no 'apj'."),
+        ("no_such_module:api", "There is no module 'no_such_module' in "),
+    ],
+)
+def test_what_is_no_web_app_is_told_in_one_sentence(web, target, sentence):
+    with pytest.raises(TargetError) as caught:
+        load_web_app(target, is_factory=False)
+
+    assert str(caught.value).startswith(sentence)
+    assert not isinstance(caught.value, FailedImportError)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "summary"),
+    [
+        ("fail", "'orders_web:fail()' cannot be imported: RuntimeError"),
+        ("number", "'orders_web:number' is no function, as --factory says."),
+    ],
+)
+def test_a_function_that_makes_no_web_app_is_told(web, attribute, summary):
+    with pytest.raises(TargetError) as caught:
+        load_web_app(f"orders_web:{attribute}", is_factory=True)
+
+    assert str(caught.value).startswith(summary)

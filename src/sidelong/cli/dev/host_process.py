@@ -10,9 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from sidelong.cli.dev.levels import Level
+from sidelong.cli.dev.levels import SIGNALS, Level
 from sidelong.cli.dev.options import HostOrder
-from sidelong.cli.dev.stopping import SIGNALS
 
 _LAST_WORDS_WITHIN: Final = 1.0
 

@@ -13,12 +13,10 @@ from types import FrameType
 from typing import Final
 
 from sidelong.cli.dev.debugger import has_taken_signal, is_debugging
-from sidelong.cli.dev.levels import Level, level_after
+from sidelong.cli.dev.levels import SIGNALS, Level, counted_with, level_after, signals_to_take
 
 logger = logging.getLogger("sidelong.cli")
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""All of them end `sidelong dev`; the last comes when the terminal is closed."""
 _INTERRUPTED: Final = 128 + signal.SIGINT
 _LOOKS_EVERY: Final = 0.3
 
@@ -47,7 +45,7 @@ class Stopping:
 
     def install(self) -> None:
         """Take the signals over; those that were held back until now arrive."""
-        for number in SIGNALS:
+        for number in signals_to_take():
             signal.signal(number, self._receive)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
@@ -76,7 +74,7 @@ class Stopping:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self._signals += 1
+        self._signals = counted_with(number, self._signals)
         self._rise(level_after(self._signals))
         if self._is_starting:
             sys.exit(0)

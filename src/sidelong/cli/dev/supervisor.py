@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from sidelong.cli.dev.changes import Changes
 from sidelong.cli.dev.host_process import HostProcess, Report
-from sidelong.cli.dev.levels import Level, level_after
+from sidelong.cli.dev.levels import Level, counted_with, level_after, signals_to_take
 from sidelong.cli.dev.options import HostOrder
 from sidelong.cli.dev.redis_choice import EMBEDDED
-from sidelong.cli.dev.stopping import SIGNALS
 from sidelong.cli.exit_status import ExitStatus
 
 logger = logging.getLogger("sidelong.cli")
@@ -49,7 +48,7 @@ class Supervisor:
     async def run(self) -> int:
         """Keep a host running until a signal ends it, and return the exit status."""
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
+        for number in signals_to_take():
             loop.add_signal_handler(number, self._signalled, number)
         watching = None
         if self._changes is not None:
@@ -128,7 +127,7 @@ class Supervisor:
                 task.cancel()
 
     def _signalled(self, number: int) -> None:
-        self._signals += 1
+        self._signals = counted_with(number, self._signals)
         self._last_signal = number
         if self._host is not None:
             self._host.tell(self._level)

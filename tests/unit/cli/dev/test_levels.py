@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from sidelong.cli.dev.levels import Level, level_after
-from sidelong.cli.dev.stopping import SIGNALS, Stopping
+from sidelong.cli.dev.levels import SIGNALS, Level, level_after, signals_to_take
+from sidelong.cli.dev.stopping import Stopping
 
 
 @pytest.fixture
@@ -82,10 +82,26 @@ async def test_a_request_that_comes_both_ways_is_one(stopping, heard):
 @pytest.mark.parametrize("number", SIGNALS)
 async def test_each_signal_ends_it_by_itself(stopping, heard, number):
     send(number)
+
     await heard.until(Level.SOON)
 
-    send(number)
+
+async def test_a_terminal_that_is_gone_may_be_told_of_twice(stopping, heard):
+    send(signal.SIGHUP)
+    await heard.until(Level.SOON)
+    send(signal.SIGHUP)
+    send(signal.SIGTERM)
     await heard.until(Level.NOW)
+
+    assert heard.levels == [Level.SOON, Level.NOW]
+
+
+def test_it_outlives_its_terminal_where_that_was_asked_for():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert signals_to_take() == [signal.SIGINT, signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_a_reload_can_become_an_end(stopping, heard):
