@@ -68,9 +68,9 @@ def run(
 ) -> None:
     """Run a worker: take jobs from Redis and perform them, until told to stop.
 
-    **TERM** or **Ctrl-C** stops it: no new jobs, running ones get the timeout. A second one cancels them at
-    once, a third leaves at once. **TSTP** or **USR1** stops taking jobs and keeps running those it has; **TTIN**
-    logs the stacks of all tasks and threads.
+    **TERM**, **Ctrl-C** or a terminal that is closed stops it: no new jobs, running ones get the timeout. A second
+    one cancels them at once, a third leaves at once. **TSTP** or **USR1** stops taking jobs and keeps running those
+    it has; **TTIN** logs the stacks of all tasks and threads.
 
     Exit status: 0 after a stop; 1 if Redis or the app's own code failed, or the pidfile is that of a living worker;
     2 if the command or a setting is wrong.

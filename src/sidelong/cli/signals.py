@@ -23,6 +23,9 @@ _QUIET = (signal.SIGTSTP, signal.SIGUSR1)
 _LEFT_TO_OTHERS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """Programs have uses of their own for them, and a worker that is quiet or stops stays so."""
 _HANDLED = (*_STOP, *_QUIET, signal.SIGTTIN, signal.SIGHUP, signal.SIGUSR2)
+_ENDS_FORKED = (signal.SIGTERM, signal.SIGHUP)
+"""What a process that a job has forked heeds as any other does, although it has these handlers: `terminate()` of
+multiprocessing is a TERM. The rest comes from the keyboard to all at once, and the worker lets its jobs end."""
 _HANDLER_ENDS_WITHIN = 0.05
 """Seconds."""
 
@@ -35,6 +38,7 @@ class Signals:
     """
 
     def __init__(self) -> None:
+        self._pid = os.getpid()
         self._stop_requests = 0
         self._has_hung_up = False
         self._wants_quiet = False
@@ -90,7 +94,11 @@ class Signals:
         previous = self._previous.get(number)
         if previous is not None:
             previous(number, frame)
-        if number in _STOP:
+        if os.getpid() != self._pid:
+            if previous is None and number in _ENDS_FORKED:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+        elif number in _STOP:
             self._stop(number)
         elif number == signal.SIGHUP:
             self._hang_up()

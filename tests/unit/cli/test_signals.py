@@ -233,6 +233,33 @@ def test_a_hup_that_is_ignored_as_under_nohup_stays_so():
         signal.signal(signal.SIGHUP, before)
 
 
+FORKED = """
+import os, signal, time
+from sidelong.cli.signals import Signals
+
+Signals().install()
+reading, writing = os.pipe()
+if not (child := os.fork()):
+    os.write(writing, b"ready")
+    # In short sleeps: a signal that comes as Python goes to sleep is seen only when the sleep ends.
+    while True:
+        time.sleep(0.1)
+os.read(reading, 5)
+for number in (signal.SIGINT, signal.SIGTSTP, signal.{name}):
+    os.kill(child, number)
+print(os.WTERMSIG(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_a_job_has_forked_ends_as_any_process_does_and_ignores_the_keyboard(number):
+    program = FORKED.format(name=number.name)
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+
+    assert (done.stdout, done.stderr) == (f"{number.value}\n", "")
+
+
 BLOCKED = """
 import asyncio, signal, sys, time
 from sidelong.cli.signals import Signals
