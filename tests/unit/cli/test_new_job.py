@@ -158,6 +158,15 @@ def test_what_cannot_be_made_is_one_sentence_and_nothing_is_made(command, shop, 
     assert made() == set()
 
 
+def test_a_job_is_not_made_from_within_its_package(command, shop, made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "shop")
+
+    done = command("new", "job", "jobs/charge")
+
+    assert_refused(done, "this directory is itself a package: say it in the one above, with the package in the path")
+    assert made() == set()
+
+
 def test_of_several_apps_one_has_to_be_named(command, shop):
     shop("shop/other.py", "first = Sidelong()\nsecond = Sidelong()\n")
 

@@ -4,7 +4,15 @@ from pathlib import Path
 from typing import Final
 
 from sidelong.cli.new.files import NewFile
-from sidelong.cli.new.modules import find_app, has_init, is_package, module_parts, refuse_hiding, refuse_names
+from sidelong.cli.new.modules import (
+    find_app,
+    has_init,
+    is_inside_package,
+    is_package,
+    module_parts,
+    refuse_hiding,
+    refuse_names,
+)
 from sidelong.cli.new.templates import filled
 from sidelong.core.options import check_queue_name
 from sidelong.errors import ConfigurationError
@@ -29,6 +37,10 @@ def plan_job(path: str, *, queue: str | None, app: str | None) -> list[NewFile]:
     file = Path(f"{path.removesuffix('.py')}.py")
     if file.is_absolute() or ".." in file.parts or path.endswith("/"):
         raise ConfigurationError(f"{path!r} must be a path below the current directory, as in shop/jobs/charge")
+    if is_inside_package():
+        raise ConfigurationError(
+            "this directory is itself a package: say it in the one above, with the package in the path"
+        )
     parts = module_parts(file)
     refuse_names(parts)
     if _is_new(file, parts):

@@ -28,6 +28,11 @@ def has_init(directory: Path) -> bool:
     return directory != Path() and (directory / _INIT).is_file()
 
 
+def is_inside_package() -> bool:
+    """Tell whether the current directory is a package: what is in it has a name that begins further up."""
+    return Path(_INIT).is_file()
+
+
 def module_parts(file: Path) -> list[str]:
     """Return the parts of the name under which a file is imported: those of the packages around it, and its own."""
     parts = [] if file.name == _INIT else [file.stem]
