@@ -36,7 +36,15 @@ def sidelong_app(pytestconfig: pytest.Config) -> "Sidelong":
             " sidelong_app = shop.app:app, or define a fixture sidelong_app that returns it",
             pytrace=False,
         )
-    app: Sidelong = resolve_name(target)
+    from sidelong.app import Sidelong
+
+    app = resolve_name(target)
+    if not isinstance(app, Sidelong):
+        pytest.fail(
+            f"sidelong_app = {target} in the settings of pytest names a {type(app).__name__}, not a Sidelong app: is"
+            " it module:attribute, as in shop.app:app?",
+            pytrace=False,
+        )
     return app
 
 

@@ -156,6 +156,13 @@ def test_the_app_may_be_a_fixture_or_be_missing(run):
     assert "sidelong_redis_url in the settings of pytest names another server" in output
 
 
+def test_says_so_where_the_settings_name_no_app(run):
+    status, output = run(settings="sidelong_app = conftest", conftest="", test_app="def test(sidelong_fake): pass")
+
+    assert status == 1
+    assert "sidelong_app = conftest in the settings of pytest names a module, not a Sidelong app" in output
+
+
 def test_loading_the_plugin_does_not_load_sidelong():
     program = "import pytest_sidelong, sys; print([name for name in sys.modules if name.split('.')[0] == 'sidelong'])"
 
