@@ -214,7 +214,8 @@ def resque_queues(source: str, environ: Mapping[str, str] = os.environ) -> tuple
     if source in (CODE, _variable("queues")):
         return None
     for variable in ("QUEUES", "QUEUE"):
-        names = [name.strip() for name in environ.get(variable, "").split(",") if name.strip()]
+        # One that is named twice is asked twice by Resque, which comes to the same.
+        names = list(dict.fromkeys(filter(None, map(str.strip, environ.get(variable, "").split(",")))))
         if names == ["*"]:
             # Those of all jobs.
             return variable, ()
