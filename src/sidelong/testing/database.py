@@ -15,6 +15,7 @@ from sidelong.store.embedded import forget_embedded_server
 from sidelong.store.link import Link
 from sidelong.store.spare_database import spare_database
 from sidelong.store.store import Store
+from sidelong.testing.decorating import block_of_code
 
 _EMBEDDED: Final = "memory://"
 _State = tuple[Config, Mapping[str, str], Store]
@@ -25,7 +26,7 @@ _states: dict[Sidelong, list[_State]] = {}
 """What the apps with a database of a test's own go back to: first what is theirs, then what each open block gave."""
 
 
-@contextmanager
+@block_of_code
 def own_database(app: Sidelong, redis_url: str | None = None) -> Iterator[str]:
     """Let an app use a Redis database that nobody else uses, in this block of a `with` statement.
 

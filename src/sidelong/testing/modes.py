@@ -8,6 +8,7 @@ from sidelong.client.client import Client
 from sidelong.client.registry import Registry
 from sidelong.core.middleware import Chain, Middleware
 from sidelong.testing.blocks import Block
+from sidelong.testing.decorating import block_of_code
 from sidelong.testing.jobs import Jobs
 from sidelong.testing.runner import Runner
 
@@ -15,7 +16,7 @@ ServerMiddleware = bool | Iterable[Middleware]
 """Whether the server middleware of the app runs around jobs, or what runs in its place."""
 
 
-@contextmanager
+@block_of_code
 def fake(app: Sidelong, *, server_middleware: ServerMiddleware = False) -> Iterator[Jobs]:
     """Keep the jobs that an app enqueues, and run none of them.
 
@@ -38,7 +39,7 @@ def fake(app: Sidelong, *, server_middleware: ServerMiddleware = False) -> Itera
         yield jobs
 
 
-@contextmanager
+@block_of_code
 def inline(app: Sidelong, *, server_middleware: ServerMiddleware = False) -> Iterator[Jobs]:
     """Run each job that an app enqueues at once: `enqueue` returns when it has ended, and raises what it raised.
 
