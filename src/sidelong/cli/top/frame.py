@@ -170,12 +170,17 @@ def _section(part: Section, view: View | None, width: int, rows: int) -> list[Te
     # The chosen row stays in sight, in the middle where that is possible.
     start = max(0, min(place - rows // 2, len(targets) - rows))
     seen = targets[start : start + rows]
-    title = f"{part.title} {listed.total:,}"
-    if seen and len(seen) < listed.total:
-        title = f"{part.title} {start + 1:,}-{start + len(seen):,} of {listed.total:,}"
-    heads, columns = part.headed(title), part.columns
+    total = f"{part.title} {listed.total:,}"
+    is_part = seen and len(seen) < listed.total
+    titles = [f"{part.title} {start + 1:,}-{start + len(seen):,} of {listed.total:,}", total] if is_part else [total]
+    columns = part.columns
     cells = [[_cell(text, column) for text, column in zip(part.cells(target), columns, strict=True)] for target in seen]
-    widths = fitted(heads, cells, max(1, width - len(_MARK)))
+    for title in titles:
+        heads = part.headed(title)
+        widths = fitted(heads, cells, max(1, width - len(_MARK)))
+        # How many there are is more than which of them are seen.
+        if widths[0] >= len(title):
+            break
     mark = _MARK if is_chosen else " " * len(_MARK)
     heading = joined([head.title for head in heads], heads, widths, is_cut=True)
     lines = [_line(f"{mark}{heading}", width, "bold underline" if is_chosen else "bold")]

@@ -84,6 +84,18 @@ def test_the_help_and_the_way_out_are_told_on_every_terminal(width):
     assert lines[-1].endswith("? help  q quit")
 
 
+def test_where_there_is_no_room_for_which_rows_are_seen_it_is_told_how_many_there_are():
+    snapshot = samples.crowded(1000, text="-" * 60)
+
+    lines = seen(snapshot, looking_at(snapshot, "busy", "end"))
+
+    titles = [
+        line[2:].split("  ")[0] for line in lines if line[2:].startswith(("QUEUES", "PROCESSES", "BUSY", "RETRIES"))
+    ]
+    assert [title.rpartition(" ")[2] for title in titles] == ["1,000"] * 4
+    assert "PROCESSES 1,000" in titles
+
+
 def test_a_wide_terminal_shows_more():
     snapshot = samples.snapshot(busy=[samples.work("b" * 24)], retries=[samples.retry("a" * 24)])
 
