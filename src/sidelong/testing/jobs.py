@@ -151,6 +151,21 @@ class Jobs(Sequence[EnqueuedJob]):
                 return found
         raise EmptyQueueError(f"no such job waits\n{listed(self._waiting, now=self.now())}")
 
+    async def perform(self, job: EnqueuedJob) -> None:
+        """Run one of the jobs that wait, whichever, also one for a later time.
+
+        Args:
+            job: one of these jobs, as in `jobs[2]`.
+
+        Raises:
+            EmptyQueueError: it does not wait, or no more.
+            BaseException: what it has raised; it counts as run.
+            RuntimeError: the block has ended.
+        """
+        self._refuse_after_end()
+        if not await self._perform(job):
+            raise EmptyQueueError(f"{job!r} does not wait here")
+
     # Time.
 
     async def travel(self, delay: float | timedelta) -> int:

@@ -59,6 +59,32 @@ async def test_drain_and_perform_one_may_be_limited_to_a_job_or_a_queue(app):
     assert ran == [2, 1, 4, 3]
 
 
+async def test_perform_runs_the_job_that_is_given(app):
+    ran = []
+
+    @app.job
+    async def work(number: int) -> None:
+        ran.append(number)
+        if number == 2:
+            raise ZeroDivisionError
+
+    with fake(app) as jobs:
+        await work.enqueue_many([(1,), (2,), (3,)])
+        await work.enqueue_in(3600, 4)
+        second, last = jobs[1], jobs[3]
+        with pytest.raises(ZeroDivisionError):
+            await jobs.perform(second)
+        await jobs.perform(last)
+        with pytest.raises(EmptyQueueError, match=f"{second.jid}.* does not wait here"):
+            await jobs.perform(second)
+
+        assert ran == [2, 4]
+        assert [job.args for job in jobs] == [[1], [3]]
+        assert list(jobs.performed) == [second, last]
+    with pytest.raises(RuntimeError, match="the block has ended"):
+        await jobs.perform(jobs[0])
+
+
 async def test_perform_one_without_a_job_says_what_waits(app):
     @app.job(queue="mail")
     async def send(number: int) -> None: ...
