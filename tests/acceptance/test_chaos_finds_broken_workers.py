@@ -37,6 +37,7 @@ CAUGHT = {
     "repeats-batches": Caught("lost-replies", "I4", "was answered 'not yours'"),
     "hands-back-what-was-called-off": Caught("called-off", "cancel", "was called off .* and began in"),
     "ignores-pauses": Caught("paused", "pause", "began in .* its queue was paused"),
+    "forgets-steps": Caught("few-steps", "steps", "step .* had ended in .*, and was begun again in"),
 }
 
 

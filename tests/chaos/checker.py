@@ -18,6 +18,7 @@ from tests.chaos.checks.recovery import (
 )
 from tests.chaos.checks.rest import check_loss, check_malformed, check_places, check_rest
 from tests.chaos.checks.steering import check_calls_off, check_pauses
+from tests.chaos.checks.steps import check_steps
 from tests.chaos.facts import Facts
 from tests.chaos.seen import look
 from tests.chaos.verdict import NEMESIS, Verdict, Violation
@@ -46,6 +47,7 @@ _CHECKS = (
     check_poison,
     check_calls_off,
     check_pauses,
+    check_steps,
     check_leftovers,
     check_ends,
     check_use,

@@ -21,6 +21,15 @@ UNSURE = "UNSURE"
 REFUSED = "REFUSED"
 """The push raised NotEnqueued: the job was not stored by this attempt."""
 
+# Jobs with steps. `step` is the number of a step, and `run` names one run of the job's body.
+
+ASKING = "ASKING"
+"""A run is about to begin a step: what had ended by now, it must be told: `step`, `run`."""
+STEP = "STEP"
+"""It was told that the step has not finished, and begins its work: `step`, `run`."""
+STEPPED = "STEPPED"
+"""The block of the step has ended in order: `step`, `run`, `result`."""
+
 # Workers. `who` is an identity; one process may have several, one after the other.
 
 LIFE = "LIFE"

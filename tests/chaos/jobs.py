@@ -1,4 +1,4 @@
-"""The application of a run: the jobs of `tests.support.jobs`, with short waits between attempts, and three more."""
+"""The application of a run: the jobs of `tests.support.jobs`, with short waits between attempts, and some more."""
 
 import asyncio
 import random
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sidelong import Sidelong
+from tests.chaos import step_jobs
 from tests.chaos.mix import Course, Planned
 from tests.chaos.pushes import push_until_known
 from tests.support import jobs
@@ -62,6 +63,7 @@ _OPTIONS: Mapping[Callable[..., Any], Mapping[str, Any]] = {
 }
 
 JOBS: Mapping[Callable[..., Any], Mapping[str, Any]] = {
-    function: {"retry_in": _soon, **_OPTIONS.get(function, {})} for function in (*jobs.JOBS, burn, carry, spawn)
+    function: {"retry_in": _soon, **_OPTIONS.get(function, {})}
+    for function in (*jobs.JOBS, *step_jobs.JOBS, burn, carry, spawn)
 }
 """Every job with its options."""

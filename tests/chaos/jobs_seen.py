@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tests.chaos.events import PUSH, PUSHED, UNSURE
 from tests.chaos.spans import FOREVER
+from tests.chaos.steps_seen import StepSeen
 
 KILLER = "kill_self"
 """The names of jobs that kill the process that runs them begin so."""
@@ -79,6 +80,7 @@ class Job:
     orphans: list[Mark] = field(default_factory=list)
     calls_off: list[CallOff] = field(default_factory=list)
     holds: list[Mark] = field(default_factory=list)
+    steps: dict[str, StepSeen] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.jid} ({self.course.get('job', 'of unknown name')})"

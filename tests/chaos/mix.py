@@ -128,6 +128,23 @@ LONG = Mix((Kind("sleep_for", 1, _seconds(0.5, 3.0)),))
 """Jobs that are all surely running when a fault comes."""
 
 
+STEPPED = Mix(
+    (
+        Kind("in_steps", 5, lambda chance: (chance.randint(2, 6), round(chance.uniform(0.0, 0.15), 4))),
+        Kind(
+            "in_steps",
+            2,
+            lambda chance: (5, round(chance.uniform(0.0, 0.1), 4), chance.randint(1, 5)),
+            _always(Course(acks=2, fails=1)),
+        ),
+        Kind("steps_at_once", 2, lambda chance: (chance.randint(2, 6), round(chance.uniform(0.0, 0.3), 4))),
+        Kind("steps_in_thread", 1, lambda chance: (chance.randint(2, 4), round(chance.uniform(0.0, 0.1), 4))),
+        Kind("quick", 2),
+    )
+)
+"""Jobs of several steps, and some of which nothing is left but their end."""
+
+
 def killers(count: int) -> list[Planned]:
     """Return jobs that kill the process that runs them; each is buried after three deaths."""
     return [Planned("kill_self", (), Course("dead", acks=0, fails=0), "default") for _ in range(count)]

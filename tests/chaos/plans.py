@@ -147,6 +147,14 @@ PLANS: Mapping[str, Plan] = {
         ),
         Plan(name="called-off", strikes={"cancel": 8}, jobs=600, rate=100, mix="steered", workers=2),
         Plan(name="paused", strikes={"pause": 3}, jobs=1600, rate=80, mix="steady", workers=2),
+        Plan(
+            name="steps",
+            strikes={"kill": 20, "step-failpoint": 6, "cut": 10, "freeze": 3, "rolling": 1, "oom": 1},
+            jobs=3000,
+            rate=100,
+            mix="stepped",
+        ),
+        Plan(name="few-steps", strikes={"kill": 2}, jobs=240, rate=60, mix="stepped", workers=2, rests_within=30.0),
         Plan(name="everysec", strikes={"redis-kill": 5}, appendonly="everysec"),
     )
 }
@@ -225,7 +233,9 @@ def _why_apart(first: str, second: str) -> str:
 _TIMES = re.compile("[1-9][0-9]{0,3}")
 _DEPOSED = frozenset({"redis-freeze", "redis-restart", "redis-kill", "redis-outage", "client-pause"})
 _LONG = frozenset({"redis-outage"})
-_PARTS = frozenset({"hiccup", "reset", "lost-push", "lost-settle", "lost-take", "forget", "wrong-set", "lost-leases"})
+_PARTS = frozenset(
+    {"hiccup", "step-failpoint", "reset", "lost-push", "lost-settle", "lost-take", "forget", "wrong-set", "lost-leases"}
+)
 """Faults that are a part of another one, or close to it: they need not meet all others."""
 
 

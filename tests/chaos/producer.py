@@ -50,6 +50,7 @@ MIXES = {
     "quick": mix.QUICK,
     "steady": mix.STEADY,
     "long": mix.LONG,
+    "stepped": mix.STEPPED,
 }
 
 

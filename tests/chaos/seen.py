@@ -13,7 +13,8 @@ from tests.chaos.facts import Facts
 from tests.chaos.jobs_seen import CallOff, Job, Mark, Run
 from tests.chaos.processes_seen import Process, Sample
 from tests.chaos.redis_seen import Death, Redis
-from tests.chaos.spans import FOREVER, SECOND, Span, merged, nanoseconds
+from tests.chaos.spans import FOREVER, SECOND, Span, end_last, merged, nanoseconds
+from tests.chaos.steps_seen import note_step
 from tests.support.ledger import Event
 from tests.support.redis_state import State, places
 
@@ -202,6 +203,7 @@ class _Reader:
             names.PAUSED: self._paused,
             names.HELD: self._held,
             names.UNPAUSING: self._unpausing,
+            **dict.fromkeys((names.ASKING, names.STEP, names.STEPPED), self._step),
             names.ORPHAN: lambda event: self._job(event).orphans.append(Mark(event.ns, event.pid)),
             names.LIFE: self._life,
             names.BEAT: self._beat,
@@ -292,6 +294,9 @@ class _Reader:
     def _held(self, event: Event) -> None:
         self._job(event).holds.append(Mark(event.ns, event.pid, told(event.extra)["queue"]))
 
+    def _step(self, event: Event) -> None:
+        note_step(self._job(event).steps, event)
+
     # Processes.
 
     def _process(self, pid: int, ns: int) -> Process:
@@ -337,13 +342,13 @@ class _Reader:
         self._concerned(event).frozen.append(Span(event.ns, FOREVER))
 
     def _thawed(self, event: Event) -> None:
-        _close(self._concerned(event).frozen, event.ns)
+        end_last(self._concerned(event).frozen, event.ns)
 
     def _cut_off(self, event: Event) -> None:
         self._concerned(event).cut_off.append(Span(event.ns, FOREVER))
 
     def _rejoined(self, event: Event) -> None:
-        _close(self._concerned(event).cut_off, event.ns)
+        end_last(self._concerned(event).cut_off, event.ns)
 
     def _sample(self, event: Event) -> None:
         used = told(event.extra)
@@ -368,7 +373,7 @@ class _Reader:
         self._seen.pauses.setdefault(told(event.extra)["queue"], []).append(Span(event.ns, FOREVER))
 
     def _unpausing(self, event: Event) -> None:
-        _close(self._seen.pauses.get(told(event.extra)["queue"], []), event.ns)
+        end_last(self._seen.pauses.get(told(event.extra)["queue"], []), event.ns)
 
     def _nemesis(self, event: Event) -> None:
         said = told(event.extra)
@@ -377,7 +382,7 @@ class _Reader:
             self._seen.nemeses[said["name"]] += 1
             spans.append(Span(event.ns, FOREVER))
         else:
-            _close(spans, event.ns)
+            end_last(spans, event.ns)
 
     def _cut(self, event: Event) -> None:
         self._seen.cuts += int(told(event.extra)["count"])
@@ -393,8 +398,3 @@ class _Reader:
     def _rested(self, event: Event) -> None:
         self._seen.rested = told(event.extra)
         self._seen.rested_at = event.ns
-
-
-def _close(spans: list[Span], ns: int) -> None:
-    if spans and spans[-1].ends == FOREVER:
-        spans[-1] = Span(spans[-1].begins, ns)

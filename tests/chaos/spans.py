@@ -35,6 +35,12 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
+def end_last(spans: list[Span], ns: int) -> None:
+    """Let the last of them end, if it has not."""
+    if spans and spans[-1].ends == FOREVER:
+        spans[-1] = Span(spans[-1].begins, ns)
+
+
 def has_lasted(spans: Iterable[Span], at_least: int, begins: int, ends: int) -> bool:
     """Tell whether one that touches [begins, ends] had lasted for `at_least` when it ended, or when `ends` came.
 

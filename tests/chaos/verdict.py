@@ -46,6 +46,7 @@ class Verdict:
                 ", ".join(self._deeds()),
                 ", ".join(self._named("lost", "unexplained duplicates", "starved")),
                 ", ".join(self._named("began twice", "ended twice")),
+                *self._steps(),
                 f"counters {self.figures['counters']}",
                 self._recovery(),
                 "PASS" if self.is_clean else f"FAIL ({len(self.violations):,} violations)",
@@ -66,6 +67,10 @@ class Verdict:
             yield f"{name} {self.figures[name]:,}"
         if "lost" in names and self.figures["lost by Redis"]:
             yield f"lost by Redis {self.figures['lost by Redis']:,}"
+
+    def _steps(self) -> Iterator[str]:
+        if self.figures.get("steps finished"):
+            yield ", ".join(self._named("steps finished", "steps left out", "finished steps begun again"))
 
     def _recovery(self) -> str:
         told = [

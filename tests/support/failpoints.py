@@ -63,8 +63,15 @@ FAILPOINTS: Mapping[str, Seam] = {
     "while_handing_back": Seam("sidelong.store.queues:CapsuleQueues.turn", "during", _hands_back),
 }
 
+STEP_FAILPOINTS: Mapping[str, Seam] = {
+    "before_step_record": Seam("sidelong.store.steps:StoredSteps.record", "before"),
+    "inside_step_record": Seam("sidelong.store.steps:StoredSteps.record", "during"),
+    "after_step_record": Seam("sidelong.store.steps:StoredSteps.record", "after"),
+}
+"""Those that only jobs with steps come to."""
 
-def arm(spec: str, ledger: Ledger | None = None, failpoints: Mapping[str, Seam] = FAILPOINTS) -> None:
+
+def arm(spec: str, ledger: Ledger | None = None, failpoints: Mapping[str, Seam] = FAILPOINTS | STEP_FAILPOINTS) -> None:
     """Make this process kill itself at a failpoint.
 
     Args:

@@ -7,6 +7,7 @@ from tests.chaos.broken.recovering import blame_everyone, recover_at_first_sight
 from tests.chaos.broken.sending import send_again
 from tests.chaos.broken.settling import remove_before_inserting, repeat_batches, settle_in_transactions
 from tests.chaos.broken.steering import hand_back_what_was_called_off, ignore_pauses
+from tests.chaos.broken.stepping import remember_for_oneself
 
 BREAKAGES: Mapping[str, Callable[[], None]] = {
     "redis-py-retries": send_again,
@@ -19,6 +20,7 @@ BREAKAGES: Mapping[str, Callable[[], None]] = {
     "repeats-batches": repeat_batches,
     "hands-back-what-was-called-off": hand_back_what_was_called_off,
     "ignores-pauses": ignore_pauses,
+    "forgets-steps": remember_for_oneself,
 }
 
 

@@ -11,7 +11,7 @@ from tests.chaos.fleet import Slot
 from tests.chaos.mix import Course, Planned
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.site import Site
-from tests.support.failpoints import FAILPOINTS
+from tests.support.failpoints import FAILPOINTS, STEP_FAILPOINTS
 from tests.support.timings import TEST_TIMINGS
 
 FROZEN_FOR = TEST_TIMINGS["lease_ttl"] + TEST_TIMINGS["recovery_grace"] + 2 * TEST_TIMINGS["recovery_interval"] + 1.0
@@ -39,6 +39,11 @@ def failpoint(site: Site, chance: random.Random) -> None:
     die_at(site, chance, names[next(site.failpoints) % len(names)])
 
 
+def step_failpoint(site: Site, chance: random.Random) -> None:
+    """Let a worker kill itself as it remembers the end of a step: before, meanwhile, or after."""
+    die_at(site, chance, chance.choice(sorted(STEP_FAILPOINTS)))
+
+
 def die_at(site: Site, chance: random.Random, name: str, within: float = 90.0) -> None:
     """Let a worker kill itself at one named place, and help it to come there.
 
@@ -55,12 +60,15 @@ def die_at(site: Site, chance: random.Random, name: str, within: float = 90.0) -
     else:
         slot = site.fleet.any(chance)
         armed = [slot.arm(spec)]
-        help_on = partial(_stir, site)
+        help_on = partial(_take_steps if name in STEP_FAILPOINTS else _stir, site)
     while not any(process.returncode == -signal.SIGKILL for process in armed):
         assert time.monotonic() < ends_at, f"nobody died at {spec}"
         if name == "while_handing_back" and slot.is_serving:
             _keep_busy(site)
             # Jobs that outlast the timeout of a stop are not always its own.
+            armed.append(slot.arm(spec))
+        elif name not in _RECOVERS and all(process.returncode is not None for process in armed):
+            # Another fault has met it while it started.
             armed.append(slot.arm(spec))
         else:
             help_on()
@@ -90,6 +98,13 @@ def _stir(site: Site) -> None:
     site.wait(0.2)
 
 
+def _take_steps(site: Site) -> None:
+    """Push a few jobs with steps, and give them a moment."""
+    for _ in range(4):
+        site.push(Planned("in_steps", (4, 0.02), Course()))
+    site.wait(0.2)
+
+
 def freeze(site: Site, chance: random.Random) -> None:
     """Freeze a worker for longer than a lease and a grace."""
     site.busy(chance).freeze(FROZEN_FOR)
@@ -109,6 +124,7 @@ def rolling(site: Site, chance: random.Random) -> None:
 NEMESES = (
     Nemesis(name="kill", strike=kill, times=10, kills=True),
     Nemesis(name="failpoint", strike=failpoint, lasts=4.0, times=len(FAILPOINTS), kills=True),
+    Nemesis(name="step-failpoint", strike=step_failpoint, lasts=4.0, times=2 * len(STEP_FAILPOINTS), kills=True),
     Nemesis(name="freeze", strike=freeze, lasts=FROZEN_FOR, times=3, kills=True),
     Nemesis(name="hiccup", strike=hiccup, lasts=1.0, times=10),
     Nemesis(name="rolling", strike=rolling, lasts=4.5, times=2),
