@@ -1,14 +1,22 @@
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from sidelong import ArgumentError, ConfigurationError, Context, StepError, StoreError
+from sidelong.client.background import end_background
 from sidelong.client.step_memory import StepMemory
 from sidelong.client.steps import Steps
+
+
+@pytest.fixture(autouse=True)
+def ended_background() -> Iterator[None]:
+    """End the event loop that threads without a worker have started."""
+    yield
+    end_background()
 
 
 class Runs:

@@ -1,12 +1,21 @@
 """Jobs with steps in tests: remembered in the block, and safe to repeat or not."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sidelong import StepError, current_context
+from sidelong.client.background import end_background
 from sidelong.testing import crash_after_each_await, fake, inline
+
+
+@pytest.fixture(autouse=True)
+def ended_background() -> Iterator[None]:
+    """End the event loop that threads without a worker have started."""
+    yield
+    end_background()
 
 
 class Bank:
