@@ -12,10 +12,8 @@ from sidelong.store.link import Link
 from sidelong.store.scripts import Scripts
 from sidelong.store.wire import Word
 
-_LOOKS_FOR: Final = 10.0
-"""Seconds until a job fails that cannot learn whether its step has finished: nothing is lost by that."""
-_RECORDS_FOR: Final = 60.0
-"""Seconds until one fails whose step has finished: it would run again."""
+_ASKS_FOR: Final = 60.0
+"""Seconds until a job fails that cannot learn whether its step has finished, or cannot have it remembered."""
 _LEAST_ATTEMPTS: Final = 3
 """After the event loop was blocked all time may be over, and nothing have been tried."""
 _FIRST_PAUSE: Final = 0.05
@@ -46,9 +44,9 @@ class StoredSteps:
         Redis: a script (HGET, PTTL, EXPIRE), O(1).
 
         Raises:
-            StoreError: nobody can tell; Redis was asked for 10 s.
+            StoreError: nobody can tell; Redis was asked for a minute.
         """
-        return await self._ask(jid, (step, ceil(ttl)), _LOOKS_FOR)
+        return await self._ask(jid, (step, ceil(ttl)))
 
     async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
         """Remember that a step has finished, and return what is remembered: the first record stands.
@@ -58,11 +56,11 @@ class StoredSteps:
         Raises:
             StoreError: it may not be remembered; Redis was asked for a minute.
         """
-        remembered = await self._ask(jid, (step, ceil(ttl), record), _RECORDS_FOR)
+        remembered = await self._ask(jid, (step, ceil(ttl), record))
         return record if remembered is None else remembered
 
-    async def _ask(self, jid: str, words: tuple[Word, ...], within: float) -> bytes | None:
-        ends_at = monotonic() + within
+    async def _ask(self, jid: str, words: tuple[Word, ...]) -> bytes | None:
+        ends_at = monotonic() + _ASKS_FOR
         attempts, pause = 1, _FIRST_PAUSE
         while True:
             try:

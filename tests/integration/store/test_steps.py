@@ -113,7 +113,7 @@ async def test_waits_for_a_redis_that_does_not_write_for_a_moment(own_redis, new
 
 
 async def test_gives_up_after_a_while(own_redis, new_store, monkeypatch):
-    monkeypatch.setattr(steps, "_LOOKS_FOR", 0.0)
+    monkeypatch.setattr(steps, "_ASKS_FOR", 0.0)
     store = new_store(own_redis.url)
     own_redis.stop()
 
