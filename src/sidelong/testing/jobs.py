@@ -261,7 +261,13 @@ class Jobs(Sequence[EnqueuedJob]):
         with self._lock:
             if not self._remove(due):
                 return
-        item = await self._runner.within(self._block.client.promote(payload.parse(due.value)))
+        try:
+            item = await self._runner.within(self._block.client.promote(payload.parse(due.value)))
+        except BaseException:
+            # It stays where it is, as with a worker, which tries again later.
+            with self._lock:
+                self._waiting = (*self._waiting, due)
+            raise
         if item is None:
             return  # a client middleware has stopped it
         if isinstance(item, Spoilt):

@@ -114,3 +114,26 @@ async def test_what_a_job_raises_on_the_way_comes_out_and_time_stands_still_ther
             await jobs.travel(3600)
 
         assert jobs.now() == pytest.approx(started + 60, abs=5)
+
+
+async def test_a_job_that_client_middleware_fails_at_still_waits(app):
+    faults = [ZeroDivisionError]
+
+    @app.job
+    async def work() -> None: ...
+
+    with fake(app) as jobs:
+        await work.enqueue_in(3600)
+
+        @app.client_middleware
+        async def fail_once(job, call_next):
+            if faults:
+                raise faults.pop()
+            await call_next()
+
+        with pytest.raises(ZeroDivisionError):
+            await jobs.travel(7200)
+        assert len(jobs.scheduled) == 1
+
+        assert await jobs.drain() == 1
+        assert len(jobs) == 0
