@@ -57,16 +57,18 @@ def test_all_types_and_expiries_come_back(name, tmp_path):
         client.set("sidelong:lease", b"", pxat=soon)
         client.setbit("histogram", 17, 1)
         client.rpush("queue:default", b"\x00\xff", b"two", b"two")
+        client.rpush("queue:long", *range(1201))
         client.sadd("queues", "default", "mail")
         client.hset("figures", mapping={"a|p": 1, b"\xfe": b""})
         client.zadd("schedule", {"a": 1790000000.123456, "b": -0.1, "c": float("inf")})
+        client.zadd("retry", {f"{number}": number / 7 for number in range(601)})
         client.pexpireat("figures", soon)
     before = state(name)
 
     in_a_new_process(tmp_path / "snapshot")
 
     assert state(name) == before
-    assert len(before) == 7
+    assert len(before) == 9
 
 
 @given(

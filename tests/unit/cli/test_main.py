@@ -39,13 +39,24 @@ def test_the_version_and_the_help_are_told(sidelong):
     assert "--seed" in sidelong("demo", "--help").stdout
 
 
-@pytest.mark.parametrize("words", [(), ("run",), ("enqueue",), ("config",), ("jobs",), ("retry",), ("pause",)])
+@pytest.mark.parametrize(
+    "words", [(), ("run",), ("dev",), ("enqueue",), ("config",), ("jobs",), ("retry",), ("pause",)]
+)
 def test_the_help_names_no_type_of_flags_and_arguments(sidelong, words):
     text = sidelong(*words, "--help", COLUMNS="80").stdout
 
     assert "bool" not in text
     assert "<str>" not in text
     assert "<list" not in text
+
+
+def test_the_help_loads_neither_the_engine_nor_extras():
+    code = "import sys, sidelong.cli.main; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30).stdout
+
+    assert "sidelong.cli.dev.command_line" in loaded.split()
+    assert not {"sidelong.worker", "starlette", "uvicorn", "watchfiles"} & set(loaded.split())
 
 
 def test_the_formats_of_the_log_are_those_that_can_be_set():

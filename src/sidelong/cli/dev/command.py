@@ -5,7 +5,6 @@ import importlib.util
 import logging
 import socket
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from sidelong.cli.dev.options import PATIENCE, DevOptions, HostOrder
 from sidelong.cli.dev.ports import listen
 from sidelong.cli.dev.servers import pages_host
 from sidelong.cli.dev.sources import with_source
-from sidelong.cli.dev.supervisor import Supervisor
+from sidelong.cli.dev.supervisor import MakeOrder, Supervisor
 from sidelong.cli.dev.terminal_state import kept_terminal
 from sidelong.cli.dev.watched import Watched
 from sidelong.cli.event_loop import occupy_standard_streams
@@ -61,8 +60,8 @@ def run_dev(options: DevOptions) -> int:
 
 def _order_maker(
     options: DevOptions, pages: socket.socket, web: socket.socket | None, snapshot: Path, changes: Changes | None
-) -> Callable[[Report, bool], HostOrder]:
-    def order(known: Report, is_first: bool) -> HostOrder:
+) -> MakeOrder:
+    def order(known: Report) -> HostOrder:
         return HostOrder(
             run=options.run,
             web_app=options.web_app,
@@ -73,7 +72,7 @@ def _order_maker(
             known_redis=known.redis,
             missing_redis=known.missing_redis,
             watches="" if changes is None else f"Watching {changes.watched}",
-            is_first=is_first,
+            is_first=not known.is_serving,
         )
 
     return order

@@ -72,11 +72,10 @@ def run_host(link: HostLink) -> ExitStatus:
             parts = _prepare(order, link)
             # From here on what it says is not what the stores hold.
             snapshot.unlink(missing_ok=True)
-    except FailedImportError as error:
-        logger.error(LogMessage(error.summary, lines=error.traceback.rstrip()))
-        return ExitStatus.FAILED
     except (TargetError, ConfigurationError, StoreError) as error:
-        link.refuse(status_of(error), str(error))
+        # Once it is to end, what fails was broken off.
+        if not stopping.level:
+            _tell_failure(error, link)
         return ExitStatus.FAILED
     stopping.overdue = lambda: _leave_blocked(snapshot)
     stopping.debugging = lambda: _tell_debugging(link)
@@ -88,6 +87,7 @@ def run_host(link: HostLink) -> ExitStatus:
             logger.exception("The event loop has failed")
         finally:
             save_embedded(snapshot)
+        stopping.end()
         _leave_threads_behind()
     return ExitStatus.DONE if is_well else ExitStatus.FAILED
 
@@ -184,6 +184,13 @@ def _prepare(order: HostOrder, link: HostLink) -> Parts:
     announce(order, app, worker, choice, servers, event_loop)
     link.serving(redis=choice.address, missing_redis=choice.missing)
     return Parts(app, worker, servers, event_loop.make)
+
+
+def _tell_failure(error: Exception, link: HostLink) -> None:
+    if isinstance(error, FailedImportError):
+        logger.error(LogMessage(error.summary, lines=error.traceback.rstrip()))
+    else:
+        link.refuse(status_of(error), str(error))
 
 
 def _tell_fault(task: "asyncio.Task[None]") -> bool:

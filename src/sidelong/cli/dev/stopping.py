@@ -42,12 +42,15 @@ class Stopping:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reached: Callable[[Level], None] = _ignore
         self._lock = threading.RLock()
+        self._has_ended = threading.Event()
 
     def install(self) -> None:
         """Take the signals over; those that were held back until now arrive."""
         for number in signals_to_take():
             signal.signal(number, self._receive)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        # What a job forks is another process, which ends by signals as usual, and saves nothing.
+        os.register_at_fork(after_in_child=_give_signals_back)
 
     @contextmanager
     def starting(self) -> Iterator[None]:
@@ -72,6 +75,10 @@ class Stopping:
         if self._rise(level) and self._is_starting:
             # Only a signal gets through to what is being imported.
             os.kill(os.getpid(), signal.SIGTERM)
+
+    def end(self) -> None:
+        """Take note that the host has ended in time."""
+        self._has_ended.set()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._signals = counted_with(number, self._signals)
@@ -101,8 +108,11 @@ class Stopping:
             return
 
     def _keep_signals(self) -> None:
-        """Take Ctrl-C back from a debugger that went on: it would stop there again, rather than end all."""
-        if has_taken_signal(signal.SIGINT):
+        """Take Ctrl-C back from a debugger that went on: it would stop there again, rather than end all.
+
+        The same goes for code that has given it back to Python, which would break off whatever runs.
+        """
+        if has_taken_signal(signal.SIGINT) or signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._receive)
         if self._loop is not None:
             self._loop.call_later(_LOOKS_EVERY, self._keep_signals)
@@ -111,7 +121,8 @@ class Stopping:
         is_told = False
         latest = time.monotonic() + self.patience
         while time.monotonic() < latest:
-            time.sleep(min(_LOOKS_EVERY, self.patience))
+            if self._has_ended.wait(min(_LOOKS_EVERY, self.patience)):
+                return
             if is_debugging():
                 latest = time.monotonic() + self.patience
                 if not is_told:
@@ -121,6 +132,11 @@ class Stopping:
             self.overdue()
         finally:
             os._exit(1)
+
+
+def _give_signals_back() -> None:
+    for number in signals_to_take():
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def _nothing() -> None:

@@ -18,8 +18,8 @@ from sidelong.cli.exit_status import ExitStatus
 logger = logging.getLogger("sidelong.cli")
 
 _MOST_NAMES: Final = 3
-MakeOrder = Callable[[Report, bool], HostOrder]
-"""Returns what a host is told, from what the one before has reported and whether it is the first."""
+MakeOrder = Callable[[Report], HostOrder]
+"""Returns what a host is told, from what the last one that worked has reported."""
 
 
 class Supervisor:
@@ -65,7 +65,7 @@ class Supervisor:
     async def _keep_running(self) -> int:
         is_first = True
         while True:
-            host, status, is_reload = await self._run_host(is_first)
+            host, status, is_reload = await self._run_host()
             if self._stop.is_set():
                 return 128 + self._last_signal if self._level is Level.LEAVE else ExitStatus.DONE
             if not is_reload:
@@ -81,9 +81,9 @@ class Supervisor:
             self._tell_changes()
             is_first = False
 
-    async def _run_host(self, is_first: bool) -> tuple[HostProcess, int, bool]:
+    async def _run_host(self) -> tuple[HostProcess, int, bool]:
         """Run a host until it ends; return it, its status, and whether a change has ended it."""
-        order = self._make_order(self._known, is_first)
+        order = self._make_order(self._known)
         host = self._host = await HostProcess.start(order, self._descriptors)
         # A signal that came while it was started.
         if self._level:

@@ -17,6 +17,7 @@ def stopping():
     stopping = Stopping(patience=3600)
     stopping.install()
     yield stopping
+    stopping.end()
     for number, handler in before.items():
         signal.signal(number, handler)
 
