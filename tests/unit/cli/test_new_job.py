@@ -158,6 +158,25 @@ def test_what_cannot_be_made_is_one_sentence_and_nothing_is_made(command, shop, 
     assert made() == set()
 
 
+def test_two_jobs_of_one_name_have_tests_that_pytest_can_tell_apart(command, shop, made):
+    for path in ("shop/cards/charge", "shop/banks/charge"):
+        assert command("new", "job", path).exit_code == 0
+
+    assert {name for name in made() if name.startswith("tests/")} == {
+        "tests/cards/test_charge.py",
+        "tests/banks/test_shop_banks_charge.py",
+    }
+
+
+def test_two_jobs_of_one_name_have_tests_of_one_name_where_these_are_in_packages(command, shop, made):
+    shop("tests/__init__.py", "")
+
+    for path in ("shop/cards/charge", "shop/banks/charge"):
+        assert command("new", "job", path).exit_code == 0
+
+    assert {"tests/cards/test_charge.py", "tests/banks/test_charge.py"} <= made()
+
+
 def test_a_job_is_not_made_from_within_its_package(command, shop, made, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "shop")
 

@@ -58,14 +58,23 @@ def plan_job(path: str, *, queue: str | None, app: str | None) -> list[NewFile]:
         "queue": queue or "",
         "options": "" if queue is None else f'(queue="{queue}")',
     }
-    test = _TESTS.joinpath(*parts[1:-1], f"test_{file.stem}.py")
+    test = _test_of(parts)
     return [
         *_packages(file.parent),
         NewFile(file, filled("job.py", values)),
         # Where tests are no packages, a new one would be a package of another name.
-        *(_packages(test.parent) if (_TESTS / "__init__.py").is_file() else ()),
+        *(_packages(test.parent) if has_init(_TESTS) else ()),
         NewFile(test, filled("test_job.py", values)),
     ]
+
+
+def _test_of(parts: list[str]) -> Path:
+    directory = _TESTS.joinpath(*parts[1:-1])
+    test = directory / f"test_{parts[-1]}.py"
+    if test.exists() or has_init(_TESTS) or not any(_TESTS.rglob(test.name)):
+        return test
+    # Two files of one name in directories that are no packages are one module to pytest, which refuses the second.
+    return directory / f"test_{'_'.join(parts)}.py"
 
 
 def _read_app(text: str) -> tuple[str, str]:
