@@ -11,6 +11,8 @@ class StepMemory:
         """Return what is remembered of a step; None if it has not finished."""
         return self._records.get((jid, step))
 
-    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
-        """Remember that a step has finished, and return what is remembered: the first record stands."""
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float, *, replaces: bool = False) -> bytes:
+        """Remember that a step has finished, and return what is remembered: the first record, unless it is replaced."""
+        if replaces:
+            self._records[jid, step] = record
         return self._records.setdefault((jid, step), record)

@@ -26,7 +26,7 @@ class Memory(Protocol):
         """Return what is remembered of a step; None if it has not finished."""
         ...
 
-    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float, *, replaces: bool) -> bytes:
         """Remember that a step has finished, and return what is remembered of it."""
         ...
 
@@ -48,14 +48,15 @@ class Steps:
         """See `StepKeeper.look`."""
         return await self._memory.look(jid, step, ttl)
 
-    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float, *, replaces: bool) -> bytes:
         """See `StepKeeper.record`.
 
         The work is done: a cancellation must not make it be forgotten. One that comes meanwhile is raised once it is
         remembered, or after two seconds. What is not answered by then goes on by itself.
         """
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._memory.record(jid, step, record, ttl), name="sidelong-step")
+        recording = self._memory.record(jid, step, record, ttl, replaces=replaces)
+        task = loop.create_task(recording, name="sidelong-step")
         # Held: the loop has weak references only, and nobody may be waiting at the end.
         self._recording.add(task)
         task.add_done_callback(self._recording.discard)

@@ -6,6 +6,7 @@ Python cannot skip the body of a `with` statement. So the body asks; one that do
 import inspect
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from types import CodeType, TracebackType
@@ -35,10 +36,17 @@ class StepKeeper(Protocol):
         """
         ...
 
-    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float, *, replaces: bool) -> bytes:
         """Remember that a step has finished, and return what is remembered of it: the first record stands.
 
         A cancellation that comes meanwhile is raised when that is done.
+
+        Args:
+            jid: of the job.
+            step: its name.
+            record: what is to be remembered.
+            ttl: for how many seconds more.
+            replaces: whether it takes the place of the first record.
 
         Raises:
             StoreError: it may not be remembered.
@@ -104,10 +112,16 @@ class _State:
         self._result = result if record.unfit else record.result
 
     def close(self, code: CodeType) -> StepRecord | None:
-        """Return what is to be remembered now that the body has ended; None if the step had finished before."""
-        if self._record is not None:
-            return None
-        return StepRecord.of(self._result, unasked="" if self._is_asked else mark_of(code))
+        """Return what is to be remembered now that the body has ended; None if nothing new is."""
+        if self._record is None:
+            return StepRecord.of(self._result, unasked="" if self._is_asked else mark_of(code))
+        # Code that once asked, or was mended, may not ask any more.
+        return None if self._is_asked else replace(self._record, unasked=mark_of(code))
+
+    @property
+    def had_finished(self) -> bool:
+        """Whether the step had finished before its body began, or has by now."""
+        return self._record is not None
 
     def finish(self, mine: StepRecord, stands: bytes) -> None:
         """Take what is remembered of the step.
@@ -250,7 +264,9 @@ class Once:
         return await self._keeper.look(self._jid, self._key, self._ttl)
 
     async def _record(self, record: StepRecord) -> bytes:
-        return await self._keeper.record(self._jid, self._key, record.write(), self._ttl)
+        return await self._keeper.record(
+            self._jid, self._key, record.write(), self._ttl, replaces=self._step.had_finished
+        )
 
     def _claim(self) -> None:
         """Refuse a name that this run of the job has used: one of the two would be skipped, or both run at once."""

@@ -140,7 +140,7 @@ def _usage(identity: str, queues: Sequence[str]) -> Iterable[tuple[str, Iterable
         ("ZREMRANGEBYRANK", _each([keys.DEAD]), "0", "-2"),
         ("ZREMRANGEBYSCORE", _each([keys.DEAD, keys.BURIED]), "-inf", "0"),
         ("HGET", _each([settled, keys.steps("x")]), "x"),
-        ("HSET", _each([settled, process, *works]), "x", "x"),
+        ("HSET", _each([settled, process, keys.steps("x"), *works]), "x", "x"),
         ("HSETNX", _each([keys.answers("x"), keys.steps("x")]), "x", "x"),
         ("GET", _each([keys.RECOVERY_LOCK, alone])),
         ("SET", _each([lease, keys.RECOVERY_LOCK, alone]), "x"),

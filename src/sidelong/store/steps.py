@@ -48,15 +48,15 @@ class StoredSteps:
         """
         return await self._ask(jid, (step, ceil(ttl)))
 
-    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
-        """Remember that a step has finished, and return what is remembered: the first record stands.
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float, *, replaces: bool = False) -> bytes:
+        """Remember that a step has finished, and return what is remembered: the first record, unless it is replaced.
 
-        Redis: a script (HSETNX, HGET, PTTL, EXPIRE), O(1).
+        Redis: a script (HSETNX or HSET, HGET, PTTL, EXPIRE), O(1).
 
         Raises:
             StoreError: it may not be remembered; Redis was asked for a minute.
         """
-        remembered = await self._ask(jid, (step, ceil(ttl), record))
+        remembered = await self._ask(jid, (step, ceil(ttl), "HSET" if replaces else "HSETNX", record))
         return record if remembered is None else remembered
 
     async def _ask(self, jid: str, words: tuple[Word, ...]) -> bytes | None:

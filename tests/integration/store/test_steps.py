@@ -26,6 +26,8 @@ async def test_remembers_the_first_record(place, request, new_store):
     assert await remembered.record(JID, STEP, b"1", MONTH) == b"1"
     assert await remembered.record(JID, STEP, b"2", MONTH) == b"1"
     assert await remembered.look(JID, STEP, MONTH) == b"1"
+    assert await remembered.record(JID, STEP, b"3", MONTH, replaces=True) == b"3"
+    assert await remembered.look(JID, STEP, MONTH) == b"3"
     assert await remembered.look(JID, b'["other"]', MONTH) is None
     assert await remembered.look("other", STEP, MONTH) is None
     forget_embedded_server("steps")

@@ -19,7 +19,7 @@ class SlowMemory(StepMemory):
         self.gate = asyncio.Event()
         self.error: Exception | None = None
 
-    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float, *, replaces: bool = False) -> bytes:
         self.began.set()
         await self.gate.wait()
         if self.error is not None:

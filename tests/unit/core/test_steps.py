@@ -244,6 +244,33 @@ async def test_the_job_goes_on_once_its_body_asks(runs, bank):
     assert bank.charges == [7]
 
 
+async def another_that_does_not_ask(context: Context, bank: Bank) -> None:
+    async with context.once("charge"):
+        await bank.charge(99)
+
+
+@pytest.mark.parametrize("has_asked_before", [False, True])
+async def test_code_that_is_changed_and_does_not_ask_does_its_work_once_more_and_not_for_ever(
+    runs, bank, has_asked_before
+):
+    if has_asked_before:
+        async with runs.again().once("charge") as step:
+            await step.run(bank.charge)
+    else:
+        with pytest.raises(StepError):
+            await job_that_does_not_ask(runs.again(), bank)
+
+    with pytest.raises(StepError, match="has not asked"):
+        await another_that_does_not_ask(runs.again(), bank)
+    for _ in range(2):
+        with pytest.raises(StepError, match="does not ask"):
+            await another_that_does_not_ask(runs.again(), bank)
+
+    assert bank.charges == [7, 99]
+    async with runs.again().once("charge") as step:
+        assert (step.done, step.result) == (True, {"receipt": 1})
+
+
 async def test_a_name_that_has_been_used_is_refused(runs, bank):
     context = runs.again()
 
@@ -428,7 +455,7 @@ class Away(StepMemory):
             raise StoreError("away")
         return await super().look(jid, step, ttl)
 
-    async def record(self, jid: str, step: bytes, record: bytes, ttl: float) -> bytes:
+    async def record(self, jid: str, step: bytes, record: bytes, ttl: float, *, replaces: bool = False) -> bytes:
         if self.fails_to == "record":
             raise StoreError("away")
         return await super().record(jid, step, record, ttl)
