@@ -1,6 +1,7 @@
 """Fixtures that every test may use, and the rules that hold for all of them."""
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from pathlib import Path
@@ -29,6 +30,10 @@ hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default"))
+
+# A run starts a thousand Python processes, which would each compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Debug mode changes timings and logs slow callbacks; a test that wants it asks its own loop.
 os.environ.pop("PYTHONASYNCIODEBUG", None)

@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -136,10 +137,15 @@ class Site:
         self.server = server
         self.ledger = Ledger(directory)
         self.early, self.late = directory / "early", directory / "late"
-        options = WorkerOptions(redis=server.url, ledger=self.ledger, concurrency=20)
-        self.workers = stack.enter_context(Supervisor(options, count=2))
         self.client = stack.enter_context(server.client())
-        eventually_sync(lambda: len(self.client.keys("sidelong:lease:*")) == 2, 15)
+        self.workers = Supervisor(WorkerOptions(redis=server.url, ledger=self.ledger, concurrency=20), count=0)
+        stack.callback(self.workers.close)
+        for _ in range(2):
+            self.workers.spawn()
+
+    def work(self) -> None:
+        """Wait for the workers, and give them what to do."""
+        eventually_sync(lambda: len(self.client.keys("sidelong:lease:*")) == 2, 30)
         self.jids = [
             *enqueue(self.client, "hold", str(self.early), count=10),
             *enqueue(self.client, "hold", str(self.late), count=10),
@@ -178,7 +184,10 @@ def test_a_redis_that_stands_still_or_refuses_for_longer_than_a_lease_and_a_grac
     start_redis: StartRedis, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
+        # All of them start at the same time.
         sites = {name: Site(stack, start_redis(), tmp_path / name) for name in TROUBLES}
+        for site in sites.values():
+            site.work()
         for name, (begin, _) in TROUBLES.items():
             begin(sites[name])
             # These end with nobody to tell.
@@ -228,11 +237,25 @@ def flush_scripts(client: redis.Redis) -> None:
     client.script_flush()
 
 
-@pytest.mark.parametrize(("unkindness", "pause"), [(kill_clients, 0.1), (unblock_clients, 0.02), (flush_scripts, 0.1)])
+UNKIND: dict[Callable[[redis.Redis], None], float] = {kill_clients: 0.1, unblock_clients: 0.02, flush_scripts: 0.1}
+"""With the seconds between two times."""
+
+
+@pytest.mark.slow
 def test_connections_killed_waits_ended_and_scripts_forgotten_lose_and_double_nothing(
-    start_redis: StartRedis, ledger: Ledger, unkindness: Callable[[redis.Redis], None], pause: float
+    start_redis: StartRedis, tmp_path: Path
 ) -> None:
-    server = start_redis()
+    # Beside each other: they wait most of the time.
+    with ThreadPoolExecutor() as threads:
+        done = [
+            threads.submit(suffer, start_redis(), Ledger(tmp_path / unkindness.__name__), unkindness, pause)
+            for unkindness, pause in UNKIND.items()
+        ]
+    for each in done:
+        each.result()
+
+
+def suffer(server: RedisServer, ledger: Ledger, unkindness: Callable[[redis.Redis], None], pause: float) -> None:
     jids: list[str] = []
 
     with (
@@ -246,7 +269,7 @@ def test_connections_killed_waits_ended_and_scripts_forgotten_lose_and_double_no
                 unkindness(client)
                 threading.Event().wait(pause)
         unkind_until = time.monotonic()
-        eventually_sync(lambda: is_settled(client, len(jids)), 15)
+        eventually_sync(lambda: is_settled(client, len(jids)), 30)
         print(f"{unkindness.__name__}: all done {time.monotonic() - unkind_until:.2f} s after the last")
         assert_each_ran_once(ledger, jids, client)
 

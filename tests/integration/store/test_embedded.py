@@ -1,6 +1,7 @@
 import asyncio
 import threading
 import time
+from statistics import median
 from uuid import uuid4
 
 import pytest
@@ -30,14 +31,18 @@ def park(link: EmbeddedLink, queue: str, seconds: float = 30.0) -> "asyncio.Task
 
 
 async def test_a_write_of_this_process_wakes_a_parked_link_at_once(name: str):
-    parked = park(link_to(name), "a")
-    await asyncio.sleep(0.01)
-    began = time.monotonic()
+    took = []
+    for _ in range(5):
+        parked = park(link_to(name), "a")
+        await asyncio.sleep(0.01)
+        began = time.monotonic()
 
-    await link_to(name).call("LPUSH", "a", "1")
+        await link_to(name).call("LPUSH", "a", "1")
 
-    assert await parked == b"1"
-    assert time.monotonic() - began < 0.1
+        assert await parked == b"1"
+        took.append(time.monotonic() - began)
+
+    assert median(took) < 0.1
 
 
 async def test_a_write_by_a_client_of_somebody_elses_is_seen_too(name: str, client):

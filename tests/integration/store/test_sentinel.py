@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from statistics import median
 
 import pytest
 
@@ -78,18 +79,19 @@ async def test_passes_over_a_sentinel_that_is_silent_and_asks_it_last_from_then_
     (silent, well), url = await sentinels(own_redis, own_redis)
     silent.is_silent = True
     store = new_store(url, connect_timeout=0.6)
-    first, second = store.link("first"), store.link("second")
+    links = [store.link(f"link {number}") for number in range(6)]
 
-    await first.call("PING")
-    began = asyncio.get_running_loop().time()
-    await second.call("PING")
-    took = asyncio.get_running_loop().time() - began
+    took = []
+    for link in links:
+        began = asyncio.get_running_loop().time()
+        await link.call("PING")
+        took.append(asyncio.get_running_loop().time() - began)
+        await link.close()
 
-    # Its share of the time for one attempt, of which the second one lost none.
-    assert took < 0.2
+    # Its share of the time for one attempt, which only the first one lost.
+    assert took[0] >= 0.2
+    assert median(took[1:]) < 0.2
     assert well.asked >= 2
-    await first.close()
-    await second.close()
 
 
 async def test_says_what_each_sentinel_did(own_redis, sentinels, new_link):

@@ -16,7 +16,7 @@ from tests.support.proxy import Proxy
 from tests.support.timings import TEST_TIMINGS
 
 # Far below what the worker needs by itself with the settings of these tests.
-AT_ONCE = 3.0
+AT_ONCE = 10.0
 SLOW = {"poll_interval": 1000.0, "beat_interval": 20.0, "lease_ttl": 60.0, "process_ttl": 60.0}
 
 

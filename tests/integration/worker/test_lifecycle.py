@@ -223,7 +223,7 @@ async def test_stop_now_ends_the_wait_for_an_exit_handler(site: Site, log: Lines
         if already:
             worker.stop_now()
         stopping = asyncio.create_task(worker.stop())
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 20)
         worker.stop_now()
         worker.stop_now()
         await asyncio.wait_for(stopping, 3)
@@ -250,9 +250,9 @@ async def test_a_startup_handler_that_hangs_ends_with_the_stop(site: Site, way: 
     async with app:
         worker = app.worker()
         running = asyncio.create_task(worker.run())
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 20)
         running.cancel() if way == "cancel" else getattr(worker, way)()
-        await asyncio.wait({running}, timeout=3)
+        await asyncio.wait({running}, timeout=15)
 
     assert running.done()
     assert running.cancelled() == (way == "cancel")
@@ -414,7 +414,7 @@ async def test_cancelling_run_hands_back_what_is_running(site: Site) -> None:
     raw = site.push("Held")
     async with app:
         running = asyncio.create_task(app.worker().run())
-        await asyncio.wait_for(started.wait(), 5)
+        await asyncio.wait_for(started.wait(), 20)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -489,7 +489,7 @@ async def test_a_lifespan_runs_a_worker_inside_the_host(site: Site, arguments: A
     app.on("exit")(lambda: seen.append("worker closes"))
     site.push("Job")
     async with app.lifespan(worker=arguments, inner=inner)(object()) as state:
-        await asyncio.wait_for(ran.wait(), 5)
+        await asyncio.wait_for(ran.wait(), 20)
         (identity,) = site.client.smembers("processes")
         concurrency = site.client.hget(identity, "concurrency")
 
@@ -584,7 +584,8 @@ async def test_a_blocked_loop_is_not_live_and_the_job_that_blocks_it_is_named(si
         looking.join()
 
     assert False in seen
-    (line,) = log.containing("the event loop has been blocked")
+    # On a busy machine it may be blocked for so long without any job.
+    (line,) = [line for line in log.containing("the event loop has been blocked") if "by job" in line]
     assert f"by job Blocker {'1' * 24}" in line
     assert "in blocker" in line
 

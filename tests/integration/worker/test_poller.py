@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from statistics import median
 from typing import Any
 
 import pytest
@@ -63,11 +64,15 @@ async def test_a_job_enqueued_ahead_runs_when_its_time_has_come(site: Site) -> N
         ran.append(site.seconds_until(due))
 
     async with app, app.worker():
-        due = site.client.time()[0] + 2.0
-        await note.enqueue_at(due, due)
-        await eventually(lambda: ran)
+        now = site.client.time()[0]
+        for number in range(15):
+            due = now + 2.2 + 0.06 * number
+            await note.enqueue_at(due, due)
+        await eventually(lambda: len(ran) == 15)
 
-    assert -0.75 < ran[0] <= 0
+    assert max(ran) <= 0
+    # Who waited for the next poll would be half a second late on average; this machine may stand still for a moment.
+    assert median(ran) > -0.25
 
 
 async def test_more_than_a_hundred_due_jobs_are_all_promoted(site: Site) -> None:

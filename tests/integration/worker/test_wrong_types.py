@@ -265,14 +265,15 @@ async def test_due_jobs_that_can_go_nowhere_make_nothing_spin(real_site: Site, l
     async with trial.app, trial.app.worker():
         await eventually(lambda: log.containing("cannot be moved"))
         with Monitor(site.url) as monitor:
-            before = time.process_time()
+            before, began = time.process_time(), time.monotonic()
             await asyncio.sleep(1.5)
-            used = time.process_time() - before
+            # A busy machine may make it longer.
+            used, took = time.process_time() - before, time.monotonic() - began
         site.client.delete("dead", "queue:wrong")
         await eventually(lambda: site.client.llen("queue:wrong") == 150)
 
-    assert monitor.names["EVALSHA"] < 40, monitor.names
-    assert used < 0.5
+    assert monitor.names["EVALSHA"] < 27 * took, monitor.names
+    assert used < took / 3
 
 
 async def test_nothing_spins_while_every_key_is_wrong(real_site: Site, log: Lines) -> None:
@@ -290,9 +291,10 @@ async def test_nothing_spins_while_every_key_is_wrong(real_site: Site, log: Line
         trial.gates["gate"].set()
         await eventually(lambda: trial.ran)
         with Monitor(site.url) as monitor:
-            before = time.process_time()
+            before, began = time.process_time(), time.monotonic()
             await asyncio.sleep(2.0)
-            used = time.process_time() - before
+            # A busy machine may make it longer.
+            used, took = time.process_time() - before, time.monotonic() - began
         lines = len(log.lines)
         for name, value in kept.items():
             site.client.delete(name)
@@ -304,8 +306,8 @@ async def test_nothing_spins_while_every_key_is_wrong(real_site: Site, log: Line
         await site.drained()
 
     # Two seconds: a few waits, turns, beats, looks, polls and audits.
-    assert len(monitor.commands) < 150, monitor.names
-    assert used < 0.6
+    assert len(monitor.commands) < 75 * took, monitor.names
+    assert used < 0.3 * took
     assert lines < 120
 
 

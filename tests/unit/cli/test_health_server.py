@@ -11,6 +11,7 @@ import pytest
 
 from sidelong.cli.health_server import health_server
 from sidelong.errors import ConfigurationError
+from tests.support.redis_server import free_port
 
 
 @dataclass
@@ -25,10 +26,15 @@ def worker() -> Worker:
 
 
 @pytest.fixture
+def endless_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client has a minute instead of a second: whoever waits for one of them is noticed, and none is cut off."""
+    monkeypatch.setattr("sidelong.cli.health_server._CLIENT_MAY_TAKE", 60.0)
+
+
+@pytest.fixture
 def address(worker: Worker) -> Iterator[tuple[str, int]]:
     """Where the probes of the worker answer."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with health_server(f"127.0.0.1:{port}", worker):
         yield "127.0.0.1", port
 
@@ -69,6 +75,7 @@ def test_head_has_no_body_and_other_methods_are_refused(address: tuple[str, int]
     assert ask(address, "POST /live HTTP/1.1\r\n\r\n").startswith("HTTP/1.1 405 ")
 
 
+@pytest.mark.usefixtures("endless_patience")
 @pytest.mark.parametrize("number", [1, 40, 300])
 def test_clients_that_say_nothing_hold_up_no_probe(address: tuple[str, int], number: int) -> None:
     with ExitStack() as silent:
@@ -79,19 +86,20 @@ def test_clients_that_say_nothing_hold_up_no_probe(address: tuple[str, int], num
 
         assert get(address, "/live") == (200, "ok")
 
-        # One by one, each would have its second.
-        assert time.monotonic() - asked_at < 0.9
+        # One by one, each would have its minute.
+        assert time.monotonic() - asked_at < 15
 
 
+@pytest.mark.usefixtures("endless_patience")
 def test_no_more_clients_are_kept_than_the_bound(address: tuple[str, int]) -> None:
     with ExitStack() as silent:
         clients = [silent.enter_context(socket.create_connection(address)) for _ in range(120)]
 
         assert get(address, "/live") == (200, "ok")
-        for client in clients:
-            client.settimeout(0.2)
+        clients[0].settimeout(10)
+        clients[-1].settimeout(0.2)
 
-        # Those that came first were cut off for those that came later, long before their second was over.
+        # Those that came first were cut off for those that came later, long before their time was over.
         assert is_cut_off(clients[0])
         assert not is_cut_off(clients[-1])
 
@@ -127,16 +135,16 @@ def test_nonsense_is_refused_and_harms_nobody(address: tuple[str, int], said: by
     assert get(address, "/live") == (200, "ok")
 
 
+@pytest.mark.usefixtures("endless_patience")
 def test_at_the_end_everybody_is_cut_off_and_nothing_is_left(worker: Worker, capfd: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = free.getsockname()
+    address = "127.0.0.1", free_port()
     with ExitStack() as silent:
         with health_server("{}:{}".format(*address), worker):
             clients = [silent.enter_context(socket.create_connection(address, timeout=10)) for _ in range(30)]
             assert get(address, "/live") == (200, "ok")
             ends_at = time.monotonic()
 
-        assert time.monotonic() - ends_at < 0.9
+        assert time.monotonic() - ends_at < 15
         assert all(map(is_cut_off, clients))
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
@@ -157,8 +165,8 @@ def test_an_address_that_is_taken_is_an_error_that_names_it(worker: Worker) -> N
 
 def test_both_families_are_served(worker: Worker) -> None:
     try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6) as free:
-            port = free.getsockname()[1]
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            port = free_port()
     except OSError:
         pytest.skip("no IPv6 here")
     with health_server(f"[::1]:{port}", worker):
