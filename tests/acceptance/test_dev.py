@@ -63,23 +63,6 @@ api = Starlette(routes=[Route("/order", order, methods=["POST"]), Route("/block"
 """
 
 
-FAILING = """
-from contextlib import asynccontextmanager
-
-from starlette.applications import Starlette
-
-
-@asynccontextmanager
-async def fail(host):
-    raise RuntimeError("no database")
-    yield
-
-
-def make():
-    return Starlette(lifespan=fail)
-"""
-
-
 class Dev:
     """`sidelong dev` as it runs in a terminal: in a process group of its own, which a Ctrl-C reaches as a whole."""
 
@@ -190,6 +173,23 @@ def test_a_working_day(dev):
     assert "Traceback" not in running.log.partition("Waiting for a change")[2]
 
 
+def test_code_that_is_broken_at_first_is_waited_for_and_an_import_is_broken_off(dev, tmp_path):
+    (tmp_path / "jobs.py").write_text("1 / 0\n")
+    running = dev("jobs.py", "--redis", "memory://", "--web-port", "0")
+    running.logs("Waiting for a change")
+    assert "ZeroDivisionError" in running.log
+
+    running.write("jobs.py", JOBS)
+    running.url("Web UI")
+
+    running.write("jobs.py", "import time\n\nprint('importing', flush=True)\ntime.sleep(3600)\n")
+    running.logs("importing")
+    running.process.send_signal(signal.SIGTERM)
+
+    assert running.ends() == 0
+    assert running.log.count("cannot be imported") == 1
+
+
 def test_jobs_are_handed_back_to_a_redis_that_is_found(dev, redis_server, redis_client):
     running = dev("jobs.py", "--web-port", "0", "--timeout", "0.1", "--no-reload", REDIS_URL=redis_server.url)
     running.url("Web UI")
@@ -208,17 +208,7 @@ def test_jobs_are_handed_back_to_a_redis_that_is_found(dev, redis_server, redis_
     redis_client.delete("queue:default", "queues")
 
 
-def test_nothing_is_left_of_it_where_the_supervisor_is_killed(dev):
-    running = dev("jobs.py", "--redis", "memory://", "--web-port", "0")
-    running.url("Web UI")
-    assert len(running.members()) == 2
-
-    running.process.kill()
-
-    assert running.ends() == -signal.SIGKILL
-
-
-def test_a_host_that_is_killed_waits_for_a_change_and_says_what_is_lost(dev):
+def test_a_kill_of_the_host_is_told_and_one_of_the_supervisor_leaves_nothing_behind(dev):
     running = dev("jobs.py", "--redis", "memory://", "--web-port", "0")
     running.url("Web UI")
 
@@ -230,8 +220,8 @@ def test_a_host_that_is_killed_waits_for_a_change_and_says_what_is_lost(dev):
 
     running.write("jobs.py", JOBS)
     running.logs("Running again with 2 jobs")
-    running.interrupt()
-    assert running.ends() == 0
+    running.process.kill()
+    assert running.ends() == -signal.SIGKILL
 
 
 def test_the_third_interrupt_leaves_also_where_a_job_blocks_the_loop(dev):
@@ -254,17 +244,6 @@ def pending(pid: int) -> bool:
     except OSError:
         return False
     return any(int(mask, 16) for mask in re.findall(r"(?:SigPnd|ShdPnd):\s*(\w+)", status))
-
-
-def test_a_web_app_that_does_not_start_is_told_and_waited_for(dev, tmp_path):
-    (tmp_path / "web.py").write_text(FAILING)
-    running = dev("jobs.py", "--app", "web:make", "--factory", "--redis", "memory://", "--port", "0", "--web-port", "0")
-
-    running.logs("Waiting for a change")
-    assert "RuntimeError: no database" in running.log
-    assert "The web app did not start" in running.log
-    running.interrupt()
-    assert running.ends() == 0
 
 
 def test_a_target_that_is_not_there_is_one_sentence_and_status_two(dev):

@@ -18,10 +18,15 @@ class Changes:
 
     Args:
         watched: what matters.
+
+    Attributes:
+        watched: see above.
+        begun: set once all changes that come are seen.
     """
 
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
+        self.begun = asyncio.Event()
         self._paths: dict[Path, None] = {}
         self._came = asyncio.Event()
 
@@ -34,7 +39,11 @@ class Changes:
         if file is not None and not any(file.is_relative_to(each) for each in self.watched.directories):
             # Its directory, for an editor replaces a file by another one; and nothing below it.
             watches.append(self._watch(file.parent, is_deep=False))
-        await asyncio.gather(*watches)
+        tasks = asyncio.gather(*watches)
+        # Each of them asks the system in its first step.
+        await asyncio.sleep(0)
+        self.begun.set()
+        await tasks
 
     async def wait(self) -> None:
         """Wait until something has changed."""
@@ -58,6 +67,7 @@ class Changes:
             ):
                 self._paths |= {Path(path): None for _, path in changes}
                 self._came.set()
-        except OSError as error:
+        # The second is what watchfiles raises for what it cannot name.
+        except (OSError, RuntimeError) as error:
             where = ", ".join(map(shown_path, directories))
             logger.error("%s cannot be watched, so changes there go unseen: %s", where, error)

@@ -70,13 +70,13 @@ def run_host(link: HostLink) -> ExitStatus:
             if snapshot.exists():
                 restore_embedded(snapshot)
             parts = _prepare(order, link)
-            # From here on what it says is not what the stores hold.
-            snapshot.unlink(missing_ok=True)
     except (TargetError, ConfigurationError, StoreError) as error:
         # Once it is to end, what fails was broken off.
         if not stopping.level:
             _tell_failure(error, link)
         return ExitStatus.FAILED
+    # From here on it does not say what the stores hold; not before, while an end would leave no other.
+    snapshot.unlink(missing_ok=True)
     stopping.overdue = lambda: _leave_blocked(snapshot)
     stopping.debugging = lambda: _tell_debugging(link)
     is_well = False
@@ -86,8 +86,8 @@ def run_host(link: HostLink) -> ExitStatus:
         except Exception:
             logger.exception("The event loop has failed")
         finally:
+            stopping.end()
             save_embedded(snapshot)
-        stopping.end()
         _leave_threads_behind()
     return ExitStatus.DONE if is_well else ExitStatus.FAILED
 

@@ -59,7 +59,8 @@ class HttpServer:
 
     async def _serve(self) -> None:
         try:
-            await self._server.serve(sockets=[self._listener])
+            with self._listener:
+                await self._server.serve(sockets=[self._listener])
         except SystemExit:
             # So uvicorn says it.
             raise StartFailedError from None

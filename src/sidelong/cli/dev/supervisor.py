@@ -4,9 +4,9 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sidelong.cli.dev.changes import Changes
 from sidelong.cli.dev.host_process import HostProcess, Report
@@ -53,8 +53,8 @@ class Supervisor:
         watching = None
         if self._changes is not None:
             watching = loop.create_task(self._changes.watch())
-            # It watches from its first step on, so before anything is read.
-            await asyncio.sleep(0)
+            # Before any code is read, which may change while it is.
+            await self._changes.begun.wait()
         try:
             return await self._keep_running()
         finally:
@@ -76,7 +76,7 @@ class Supervisor:
                 if self._changes is None:
                     return ExitStatus.FAILED
                 logger.info("Waiting for a change")
-                if not await self._first_of(self._changes.wait()):
+                if not await self._has_changed():
                     return ExitStatus.DONE
             self._tell_changes()
             is_first = False
@@ -89,12 +89,7 @@ class Supervisor:
         if self._level:
             host.tell(self._level)
         ended = asyncio.get_running_loop().create_task(host.wait())
-        is_reload = False
-        if self._changes is not None:
-            is_reload = await self._first_of(self._changes.wait(), ended)
-        else:
-            await self._first_of(ended)
-        if is_reload:
+        if is_reload := await self._has_changed(ended):
             self._tell_changes()
             host.tell(Level.RELOAD)
         if not ended.done():
@@ -114,17 +109,18 @@ class Supervisor:
             host.kill()
             await asyncio.wait({ended})
 
-    async def _first_of(self, *awaitables: "Coroutine[Any, Any, None] | asyncio.Task[int]") -> bool:
-        """Wait for the first of these, or until all is to end; return whether it was the first of them."""
+    async def _has_changed(self, ended: "asyncio.Task[int] | None" = None) -> bool:
+        """Wait for a change, until all is to end or a host has ended; return whether there was one."""
         loop = asyncio.get_running_loop()
-        own = [loop.create_task(each) for each in (*filter(asyncio.iscoroutine, awaitables), self._stop.wait())]
-        others = [each for each in awaitables if isinstance(each, asyncio.Task)]
+        stop = loop.create_task(self._stop.wait())
+        change = None if self._changes is None else loop.create_task(self._changes.wait())
         try:
-            await asyncio.wait({*own, *others}, return_when=asyncio.FIRST_COMPLETED)
-            return own[0].done() and not self._stop.is_set()
+            await asyncio.wait({each for each in (stop, change, ended) if each}, return_when=asyncio.FIRST_COMPLETED)
+            return change is not None and change.done() and not stop.done()
         finally:
-            for task in own:
-                task.cancel()
+            stop.cancel()
+            if change is not None:
+                change.cancel()
 
     def _signalled(self, number: int) -> None:
         self._signals = counted_with(number, self._signals)
