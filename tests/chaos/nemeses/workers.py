@@ -68,8 +68,11 @@ def die_at(site: Site, chance: random.Random, name: str, within: float = 90.0) -
             # Jobs that outlast the timeout of a stop are not always its own.
             armed.append(slot.arm(spec))
         elif name not in _RECOVERS and all(process.returncode is not None for process in armed):
-            # Another fault has met it while it started.
-            armed.append(slot.arm(spec))
+            # Another fault has met it while it started. What takes its place is told to stop once it serves.
+            if slot.is_serving:
+                armed.append(slot.arm(spec))
+            else:
+                site.wait(0.1)
         else:
             help_on()
 
