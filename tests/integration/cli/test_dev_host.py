@@ -91,7 +91,7 @@ async def running():
 
 
 @pytest.mark.parametrize("level", [Level.RELOAD, Level.SOON, Level.NOW])
-async def test_running_jobs_are_handed_back_before_the_servers_end(running, level):
+async def test_running_jobs_are_handed_back_and_the_servers_end(running, level):
     job = await running.wait.enqueue()
     await running.began.wait()
 

@@ -106,7 +106,7 @@ class Host:
         self._asked = asyncio.Event()
 
     async def run(self) -> bool:
-        """Run; jobs are handed back before requests end, for these may still enqueue.
+        """Run; worker and servers end at the same time, so that no request is answered by old code any more.
 
         Returns:
             Whether it ended because it was told to.
@@ -124,10 +124,9 @@ class Host:
                 await asyncio.wait({asked, *serving}, return_when=asyncio.FIRST_COMPLETED)
             is_well = asked.done()
             worker.stop_soon()
-            await asyncio.wait({work})
             for server in servers:
                 server.stop()
-            await asyncio.wait(serving)
+            await asyncio.wait({work, *serving})
         finally:
             asked.cancel()
             # What jobs and requests have enqueued went over a connection of the application's.
@@ -166,8 +165,8 @@ def _prepare(order: HostOrder, link: HostLink) -> Parts:
     app = load_app(order.run.target)
     settings = order.run.settings()
     settings["timeout"] = order.timeout
-    # A worker inside the web app gets no more time than this one.
-    app.config = replace(app.config, timeout=order.timeout)
+    # For a worker inside the web app as well. A thread cannot be cancelled: to wait for it is to wait in vain.
+    app.config = replace(app.config, timeout=order.timeout, cancel_grace=min(app.config.cancel_grace, order.timeout))
     event_loop = choose_event_loop(
         order.run.event_loop or app.config.event_loop,
         app.sources["event_loop"] if order.run.event_loop is None else CODE,

@@ -3,6 +3,7 @@
 A part is known by the context that its tasks run in, which is also that of the user's code in jobs and requests.
 """
 
+import asyncio
 import logging
 from contextvars import Context, ContextVar, copy_context
 from enum import StrEnum
@@ -82,7 +83,8 @@ class SourceFormatter(logging.Formatter):
 class DevFilter(logging.Filter):
     """Drops what the server says of the pages, which ask all the time, and that a debugger blocks the event loop.
 
-    Texts of many lines, as the server logs them, are made readable.
+    Where a request was broken off is dropped as well: that it was is told, and it may have been anywhere. Texts of many
+    lines, as the server logs them, are made readable.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -91,7 +93,7 @@ class DevFilter(logging.Filter):
             return not is_debugging()
         if record.name not in (_ACCESS, _SERVER):
             return True
-        if source_of(record) is Source.WEB:
+        if source_of(record) is Source.WEB or _is_broken_off(record):
             return False
         text = text_of(record).strip()
         if "\n" in text:
@@ -100,3 +102,7 @@ class DevFilter(logging.Filter):
         elif record.name == _SERVER:
             record.__dict__.update(msg=text, args=())
         return True
+
+
+def _is_broken_off(record: logging.LogRecord) -> bool:
+    return record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)

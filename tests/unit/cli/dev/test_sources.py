@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import sys
 
@@ -70,6 +71,14 @@ def test_requests_for_pages_are_not_told_and_those_for_the_web_app_are():
     assert not context_of_source(Source.WEB).run(DevFilter().filter, access)
     assert context_of_source(Source.APP).run(DevFilter().filter, access)
     assert access.getMessage() == '127.0.0.1:5 - "GET /"'
+
+
+def test_where_a_request_was_broken_off_is_not_told():
+    def failed(error):
+        return record("uvicorn.error", "Exception in ASGI application\n", exc_info=(type(error), error, None))
+
+    assert not DevFilter().filter(failed(asyncio.CancelledError()))
+    assert DevFilter().filter(failed(ValueError()))
 
 
 def test_a_traceback_that_the_server_logs_as_text_is_told_in_lines():
