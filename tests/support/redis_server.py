@@ -259,7 +259,8 @@ def free_port() -> int:
 def _own_ports() -> range:
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return _PORTS[place % count :: count]
+    share = len(_PORTS) // count
+    return _PORTS[place % count * share :][:share]
 
 
 def _answers(port: int) -> bool:

@@ -17,13 +17,6 @@ NOW = datetime(2026, 11, 20, 8, 3, 59, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def enough_time(monkeypatch):
-    """However busy this machine is, pages are complete; tests of what is not say so."""
-    for limit in ("_JOBS_WITHIN", "_COARSE_WITHIN", "_QUEUES_WITHIN"):
-        monkeypatch.setattr(f"sidelong.web.views.metrics.{limit}", 60.0)
-
-
-@pytest.fixture(autouse=True)
 def clock(app):
     """The pages tell of this minute whenever they are asked for."""
     app.store.clock = StoppedClock(NOW.timestamp())

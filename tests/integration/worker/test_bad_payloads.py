@@ -185,8 +185,8 @@ async def test_in_a_queue(site: Site, log: Lines, concurrency: int) -> None:
         site.push_raw(behind(number))
 
     async with trial.app, trial.app.worker(concurrency=concurrency):
-        await eventually(lambda: trial.ran_behind(len(given)), 20)
-        await site.drained(20)
+        await eventually(lambda: trial.ran_behind(len(given)), 60)
+        await site.drained(60)
 
     assert_all_ended(site, trial, given)
     assert unfit_lines(log) == []
@@ -200,8 +200,8 @@ async def test_in_a_set_that_is_due(site: Site, log: Lines, name: str) -> None:
         site.client.zadd(name, {raw: 1 + number, behind(number): 1.5 + number})
 
     async with trial.app, trial.app.worker(concurrency=20):
-        await eventually(lambda: trial.ran_behind(len(given)), 20)
-        await eventually(lambda: not site.client.zcount("retry", 0, 10_000) and site.is_drained(), 20)
+        await eventually(lambda: trial.ran_behind(len(given)), 60)
+        await eventually(lambda: not site.client.zcount("retry", 0, 10_000) and site.is_drained(), 60)
 
     assert_all_ended(site, trial, given)
     assert unfit_lines(log) == []
@@ -254,8 +254,8 @@ async def test_in_the_private_list_of_a_dead_worker(site: Site, log: Lines) -> N
         site.client.lpush(f"sidelong:inflight:{DEAD_OWNER}:default", raw, behind(number))
 
     async with trial.app, trial.app.worker(concurrency=20):
-        await eventually(lambda: trial.ran_behind(len(given)), 20)
-        await site.drained(20)
+        await eventually(lambda: trial.ran_behind(len(given)), 60)
+        await site.drained(60)
         await eventually(lambda: not site.client.sismember("sidelong:owners", DEAD_OWNER))
 
     assert_all_ended(site, trial, given)
