@@ -208,8 +208,8 @@ def test_jobs_are_handed_back_to_a_redis_that_is_found(dev, redis_server, redis_
     redis_client.delete("queue:default", "queues")
 
 
-def test_a_kill_of_the_host_is_told_and_one_of_the_supervisor_leaves_nothing_behind(dev):
-    running = dev("jobs.py", "--redis", "memory://", "--web-port", "0")
+def test_a_kill_of_the_host_is_told_and_one_of_the_supervisor_leaves_nothing_behind(dev, tmp_path):
+    running = dev("jobs.py", "--redis", "memory://", "--web-port", "0", TMPDIR=str(tmp_path))
     running.url("Web UI")
 
     os.kill(running.host(), signal.SIGKILL)
@@ -222,6 +222,7 @@ def test_a_kill_of_the_host_is_told_and_one_of_the_supervisor_leaves_nothing_beh
     running.logs("Running again with 2 jobs")
     running.process.kill()
     assert running.ends() == -signal.SIGKILL
+    assert list(tmp_path.glob("sidelong-dev-*")) == []
 
 
 def test_the_third_interrupt_leaves_also_where_a_job_blocks_the_loop(dev):

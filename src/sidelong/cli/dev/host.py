@@ -6,6 +6,7 @@ It runs one state of the code, from import to end; the next one has a process of
 import asyncio
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -87,7 +88,11 @@ def run_host(link: HostLink) -> ExitStatus:
             logger.exception("The event loop has failed")
         finally:
             stopping.end()
-            save_embedded(snapshot)
+            if link.is_cut:
+                # Nobody else removes it, and nobody reads it.
+                shutil.rmtree(snapshot.parent, ignore_errors=True)
+            else:
+                save_embedded(snapshot)
         _leave_threads_behind()
     return ExitStatus.DONE if is_well else ExitStatus.FAILED
 

@@ -25,9 +25,13 @@ class HostLink:
 
     Args:
         descriptor: of the socket that was inherited.
+
+    Attributes:
+        is_cut: whether the supervisor is gone.
     """
 
     def __init__(self, descriptor: int) -> None:
+        self.is_cut = False
         self._link = socket.socket(fileno=descriptor)
         # What the user's code starts must not keep it open.
         self._link.set_inheritable(False)
@@ -82,6 +86,7 @@ class HostLink:
             except OSError:
                 received = b""
             if not received:
+                self.is_cut = True
                 logger.warning("The process that started this one is gone: ending")
                 told(Level.SOON)
                 return
