@@ -1,11 +1,10 @@
 """What is remembered of a step that has finished: its result, or why there is none."""
 
-import hashlib
 from dataclasses import dataclass
-from types import CodeType
 from typing import Any, Final
 
 from sidelong.core import serialization
+from sidelong.core.display import shown
 from sidelong.core.serialization import MAX_NESTING, TYPES_ADVICE, check_value
 from sidelong.errors import ArgumentError, InvalidPayloadError
 
@@ -36,7 +35,11 @@ class StepRecord:
         try:
             check_value(result, root="result")
         except ArgumentError as error:
-            return cls(unfit=str(error).removesuffix(TYPES_ADVICE), unasked=unasked)
+            # It may name keys, and be as long as they are.
+            return cls(unfit=shown(str(error).removesuffix(TYPES_ADVICE)), unasked=unasked)
+        except Exception as error:
+            # A key that cannot even be shown; the work was done all the same.
+            return cls(unfit=f"result cannot be described: {shown(error)}", unasked=unasked)
         size = len(serialization.dumps(result))
         if size > MAX_RESULT:
             too_large = f"result has {size:,} bytes of JSON, more than {MAX_RESULT:,}"
@@ -61,11 +64,6 @@ class StepRecord:
         if self.unasked:
             item["unasked"] = self.unasked
         return serialization.dumps(item)
-
-
-def mark_of(code: CodeType) -> str:
-    """Return a mark by which code is told from what becomes of it when somebody mends it."""
-    return hashlib.sha256(code.co_code + repr(code.co_names).encode()).hexdigest()[:12]
 
 
 def _without_tuples(value: Any, room: int) -> Any:

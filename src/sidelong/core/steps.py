@@ -5,15 +5,20 @@ Python cannot skip the body of a `with` statement. So the body asks; one that do
 
 import inspect
 import math
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
+from sidelong.core.display import shown
+from sidelong.core.serialization import MAX_NESTING
+from sidelong.core.step_marks import Surroundings
 from sidelong.core.step_names import shown_name, step_name
-from sidelong.core.step_record import StepRecord, mark_of
+from sidelong.core.step_record import StepRecord
+from sidelong.core.unperformed import unperformed
 from sidelong.errors import ArgumentError, ConfigurationError, StepError, StoreError
 
 P = ParamSpec("P")
@@ -101,34 +106,35 @@ class _State:
 
     @result.setter
     def result(self, result: Any) -> None:
-        if inspect.isawaitable(result):
-            if inspect.iscoroutine(result):
-                result.close()
-            raise StepError(f"the result of step {self._name} would be something that was not awaited: await it first")
+        record = self._record_of(result)
         if self._record is not None:
             raise StepError(f"step {self._name} has finished, and keeps the result it has: ask `step.done` first")
         # What JSON makes of it, so that this run of the job sees what the next one would.
-        record = StepRecord.of(result)
         self._result = result if record.unfit else record.result
 
-    def close(self, code: CodeType) -> StepRecord | None:
-        """Return what is to be remembered now that the body has ended; None if nothing new is."""
+    def close(self, around: Surroundings) -> StepRecord | None:
+        """Return what is to be remembered now that the body has ended; None if nothing new is.
+
+        Raises:
+            StepError: the work is only prepared.
+        """
         if self._record is None:
-            return StepRecord.of(self._result, unasked="" if self._is_asked else mark_of(code))
+            return self._record_of(self._result, unasked="" if self._is_asked else around.mark())
         # Code that once asked, or was mended, may not ask any more.
-        return None if self._is_asked else replace(self._record, unasked=mark_of(code))
+        return None if self._is_asked else replace(self._record, unasked=around.mark())
 
     @property
     def had_finished(self) -> bool:
         """Whether the step had finished before its body began, or has by now."""
         return self._record is not None
 
-    def finish(self, mine: StepRecord, stands: bytes) -> None:
+    def finish(self, mine: StepRecord, stands: bytes, around: Surroundings) -> None:
         """Take what is remembered of the step.
 
         Args:
             mine: what was to be remembered.
             stands: what is: another run may have been faster.
+            around: the code of its block.
 
         Raises:
             StepError: the body has not asked whether the step had finished.
@@ -138,7 +144,7 @@ class _State:
         if mine.unasked:
             raise StepError(
                 f"the body of step {self._name} has not asked whether the step had finished, and would do its work"
-                " again in the next run of the job: put it under `if not step.done:`, or call `step.run`"
+                f" again in the next run of the job: put it under `if not step.done:`, or call `step.run`{_at(around)}"
             )
         if self._record.unfit:
             raise ArgumentError(f"step {self._name} has finished, but its result is not kept: {self._record.unfit}")
@@ -149,6 +155,17 @@ class _State:
             raise StepError(f"step {self._name} runs one function, and was given a second one: it is a step of its own")
         self._has_run = True
         return not self.done
+
+    def _has_failed(self) -> None:
+        """Let `run` be called again: its function has raised something."""
+        self._has_run = False
+
+    def _record_of(self, result: Any, *, unasked: str = "") -> StepRecord:
+        """Return the record of a result, unless it shows that the work was not done."""
+        record = StepRecord.of(result, unasked=unasked)
+        if record.unfit and (what := unperformed(result, MAX_NESTING)):
+            raise StepError(f"the result of step {self._name} would be {what}")
+        return record
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}{'' if self._record is None else ', finished'}>"
@@ -161,7 +178,7 @@ class Step(_State):
         """Await `function(*args, **kwargs)` unless the step has finished, and return the result of the step.
 
         Args:
-            function: does the work, once for each block.
+            function: does the work, once for each block; again only if it has raised something.
             args: its arguments.
             kwargs: those that it takes by name.
 
@@ -170,8 +187,12 @@ class Step(_State):
             BaseException: what the function raises.
         """
         if self._is_to_run():
-            outcome: Any = function(*args, **kwargs)
-            self.result = await outcome if inspect.isawaitable(outcome) else outcome
+            try:
+                outcome: Any = function(*args, **kwargs)
+                self.result = await outcome if inspect.isawaitable(outcome) else outcome
+            except BaseException:
+                self._has_failed()
+                raise
         result: T = self.result
         return result
 
@@ -185,7 +206,11 @@ class SyncStep(_State):
         See `Step.run`.
         """
         if self._is_to_run():
-            self.result = function(*args, **kwargs)
+            try:
+                self.result = function(*args, **kwargs)
+            except BaseException:
+                self._has_failed()
+                raise
         result: T = self.result
         return result
 
@@ -199,7 +224,7 @@ class Once:
         parts: the name of the step.
         ttl: for how long it is remembered.
         used: the names that this run of the job has used; its own is added.
-        code: the code that the block is a part of.
+        maker: the code that has made the block.
     """
 
     def __init__(
@@ -209,7 +234,7 @@ class Once:
         parts: Sequence[str | int],
         ttl: float | timedelta,
         used: dict[bytes, object],
-        code: CodeType,
+        maker: CodeType,
     ) -> None:
         self._keeper = keeper
         self._jid = jid
@@ -217,11 +242,12 @@ class Once:
         self._name = shown_name(parts)
         self._ttl = _seconds(ttl)
         self._used = used
-        self._code = code
+        self._maker = maker
+        self._around: Surroundings
         self._step: Step | SyncStep
 
     async def __aenter__(self) -> Step:
-        self._claim()
+        self._claim(sys._getframe().f_back)
         try:
             step = self._step = Step(self._name, self._let_in(await self._look()))
         except BaseException:
@@ -238,10 +264,10 @@ class Once:
             except BaseException as fault:
                 self._forget(fault)
                 raise
-            self._step.finish(record, stands)
+            self._step.finish(record, stands, self._around)
 
     def __enter__(self) -> SyncStep:
-        self._claim()
+        self._claim(sys._getframe().f_back)
         try:
             step = self._step = SyncStep(self._name, self._let_in(self._keeper.wait(self._look)))
         except BaseException:
@@ -258,7 +284,7 @@ class Once:
             except BaseException as fault:
                 self._forget(fault)
                 raise
-            self._step.finish(record, stands)
+            self._step.finish(record, stands, self._around)
 
     async def _look(self) -> bytes | None:
         return await self._keeper.look(self._jid, self._key, self._ttl)
@@ -268,13 +294,20 @@ class Once:
             self._jid, self._key, record.write(), self._ttl, replaces=self._step.had_finished
         )
 
-    def _claim(self) -> None:
-        """Refuse a name that this run of the job has used: one of the two would be skipped, or both run at once."""
-        if self._used.setdefault(self._key, self) is not self:
+    def _claim(self, frame: FrameType | None) -> None:
+        """Refuse a name that this run of the job has used: one of the two would be skipped, or both run at once.
+
+        Args:
+            frame: the code that enters the block.
+        """
+        # Not this object, which may be entered again as well.
+        entry = object()
+        if self._used.setdefault(self._key, entry) is not entry:
             raise StepError(
                 f"this run of the job has used the step {self._name}, and a second one of the same name would be"
                 " skipped, or run at the same time: let the name tell them apart, as in once('charge', order_id)"
             )
+        self._around = Surroundings.of(self._maker, frame)
 
     def _release(self) -> None:
         """Let the name be used again."""
@@ -285,10 +318,10 @@ class Once:
         if stands is None:
             return None
         record = StepRecord.read(stands)
-        if record.unasked and record.unasked == mark_of(self._code):
+        if record.unasked and record.unasked == self._around.mark():
             raise StepError(
                 f"step {self._name} has finished, and its body does not ask: it would do the work again. Put it under"
-                " `if not step.done:`, or call `step.run`; then this job can go on"
+                f" `if not step.done:`, or call `step.run`{_at(self._around)}; then this job can go on"
             )
         return record
 
@@ -297,13 +330,21 @@ class Once:
         if error is not None:
             self._release()
             return None
-        return self._step.close(self._code)
+        try:
+            return self._step.close(self._around)
+        except StepError:
+            self._release()
+            raise
 
     def _forget(self, fault: BaseException) -> None:
         """Take note that nobody knows whether the end of the step is remembered."""
         self._release()
         if isinstance(fault, StoreError):
             fault.add_note(f"step {self._name} has finished, and may not be remembered: it may run again")
+
+
+def _at(around: Surroundings) -> str:
+    return f" at {shown(around.place)}"
 
 
 def _seconds(ttl: float | timedelta) -> float:

@@ -114,6 +114,35 @@ async def test_waits_for_a_redis_that_does_not_write_for_a_moment(own_redis, new
     assert await recording == b"1"
 
 
+async def test_waits_for_a_redis_that_is_busy_with_a_script(own_redis, new_store):
+    store = new_store(own_redis.url)
+    await store.steps.look(JID, STEP, MONTH)
+    with own_redis.client() as client, own_redis.client() as other:
+        client.config_set("busy-reply-threshold", 1)
+        endless = asyncio.create_task(asyncio.to_thread(_run_endless_script, other))
+
+        async def busy() -> bool:
+            try:
+                await asyncio.to_thread(client.ping)
+            except redis.exceptions.ResponseError as error:
+                return "BUSY" in str(error)
+            return False
+
+        while not await busy():
+            await asyncio.sleep(0.01)
+        recording = asyncio.create_task(store.steps.record(JID, STEP, b"1", MONTH))
+        await asyncio.wait({recording}, timeout=0.2)
+        client.script_kill()
+        await endless
+
+    assert await recording == b"1"
+
+
+def _run_endless_script(client: redis.Redis) -> None:
+    with pytest.raises(redis.exceptions.ResponseError):
+        client.eval("while true do end", 0)
+
+
 async def test_gives_up_after_a_while(own_redis, new_store, monkeypatch):
     monkeypatch.setattr(steps, "_ASKS_FOR", 0.0)
     store = new_store(own_redis.url)

@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -271,6 +273,87 @@ async def test_code_that_is_changed_and_does_not_ask_does_its_work_once_more_and
         assert (step.done, step.result) == (True, {"receipt": 1})
 
 
+def job_of(body: str) -> Callable[[Context, list[str]], Any]:
+    """Return a job of these lines, which may change between two runs; helpers enter its block."""
+    names: dict[str, Any] = {"asynccontextmanager": contextlib.asynccontextmanager}
+    source = f"""
+def made(context):
+    return context.once("charge")
+
+@asynccontextmanager
+async def generated(context):
+    async with context.once("charge") as step:
+        yield step
+
+class Entered:
+    def __init__(self, context):
+        self.context = context
+
+    async def __aenter__(self):
+        self.block = self.context.once("charge")
+        return await self.block.__aenter__()
+
+    async def __aexit__(self, *error):
+        await self.block.__aexit__(*error)
+
+async def job(context, charged):
+{textwrap.indent(textwrap.dedent(body), "    ")}
+"""
+    exec(compile(source, "jobs.py", "exec"), names)
+    job: Callable[[Context, list[str]], Any] = names["job"]
+    return job
+
+
+@pytest.mark.parametrize("helper", ["made(context)", "generated(context)", "Entered(context)"])
+async def test_the_job_goes_on_once_its_body_asks_whatever_helped_it_to_enter(runs, helper):
+    wrong = job_of(f"async with {helper} as step:\n    charged.append('charge')")
+    right = job_of(f"async with {helper} as step:\n    if not step.done:\n        charged.append('charge')")
+    charged: list[str] = []
+
+    for _ in range(3):
+        with pytest.raises(StepError, match=r"at jobs\.py:\d+ in job"):
+            await wrong(runs.again(), charged)
+    await right(runs.again(), charged)
+
+    assert charged == ["charge"]
+
+
+async def test_the_job_goes_on_once_a_function_in_its_body_asks(runs):
+    wrong, right = (
+        job_of(f"""
+            async with context.once("charge") as step:
+                async def charge():
+                    {line}
+                    charged.append("charge")
+                await charge()
+        """)
+        for line in ("pass", "if step.done: return")
+    )
+    charged: list[str] = []
+
+    for _ in range(3):
+        with pytest.raises(StepError):
+            await wrong(runs.again(), charged)
+    await right(runs.again(), charged)
+
+    assert charged == ["charge"]
+
+
+async def test_a_block_that_is_entered_again_is_refused_as_well(runs):
+    block = runs.again().once("charge")
+    charged: list[int] = []
+
+    async def charge(order_id: int) -> None:
+        async with block as step:
+            if not step.done:
+                charged.append(order_id)
+
+    await charge(1)
+    with pytest.raises(StepError, match="has used the step 'charge'"):
+        await charge(2)
+    assert charged == [1]
+
+
 async def test_a_name_that_has_been_used_is_refused(runs, bank):
     context = runs.again()
 
@@ -307,6 +390,42 @@ async def test_a_block_runs_one_function(runs, bank):
             await step.run(bank.charge)
 
     assert bank.charges == [7]
+
+
+async def test_a_block_may_try_a_function_again_that_has_failed(runs, bank):
+    async with runs.again().once("charge") as step:
+        with pytest.raises(OSError, match="no money"):
+            await step.run(bank.charge, fails=True)
+        assert await step.run(bank.charge) == {"receipt": 2}
+
+    async with runs.again().once("charge") as step:
+        assert await step.run(bank.charge) == {"receipt": 2}
+
+
+async def test_a_block_does_not_run_two_functions_at_once(runs, bank):
+    async with runs.again().once("charge") as step:
+        outcomes = await asyncio.gather(step.run(bank.charge, 1), step.run(bank.charge, 2), return_exceptions=True)
+
+    assert outcomes[0] == {"receipt": 1}
+    assert isinstance(outcomes[1], StepError)
+    assert bank.charges == [1]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_work_that_is_only_prepared_is_not_finished(runs, bank, is_late):
+    async def forget_to_gather(context: Context) -> None:
+        async with context.once("charge") as step:
+            if not step.done:
+                step.result = [] if is_late else [bank.charge(order_id) for order_id in range(3)]
+                if is_late:
+                    step.result.append(bank.charge())
+
+    context = runs.again()
+    for again in (context, context, runs.again()):
+        with pytest.raises(StepError, match="the result of step 'charge' would be something that was not awaited"):
+            await forget_to_gather(again)
+    async with runs.again().once("charge") as step:
+        assert not step.done
 
 
 async def test_a_result_that_was_not_awaited_is_refused_before_the_step_counts_as_finished(runs, bank):
@@ -401,6 +520,23 @@ async def test_a_thread_has_the_same_steps(runs, bank):
     async with runs.again().once("charge") as step:
         assert step.result == ["receipt", 1]
     assert bank.charges == [7]
+
+
+def test_a_thread_may_try_a_function_again_that_has_failed(runs):
+    def charge(failures: list[int]) -> str:
+        if failures:
+            failures.pop()
+            raise OSError("no money")
+        return "receipt"
+
+    def job() -> Any:
+        failures = [1]
+        with runs.again().once("charge") as step:
+            with pytest.raises(OSError, match="no money"):
+                step.run(charge, failures)
+            return step.run(charge, failures)
+
+    assert in_thread(job) == "receipt"
 
 
 def test_what_is_broken_off_in_a_thread_is_done_again(runs):
