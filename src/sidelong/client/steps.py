@@ -42,10 +42,18 @@ class Steps:
     def __init__(self, memory: Memory, close: Close) -> None:
         self._memory = memory
         self._close = close
-        self._recording: set[asyncio.Task[bytes]] = set()
+        self._recording: dict[asyncio.Task[bytes], tuple[str, bytes]] = {}
 
     async def look(self, jid: str, step: bytes, ttl: float) -> bytes | None:
-        """See `StepKeeper.look`."""
+        """See `StepKeeper.look`.
+
+        What is still being recorded, after a cancellation, is waited for: nothing else knows that it has finished.
+        """
+        loop = asyncio.get_running_loop()
+        under_way = {task for task, of in tuple(self._recording.items()) if of == (jid, step)}
+        # Each thread may have a loop of its own.
+        if under_way := {task for task in under_way if task.get_loop() is loop}:
+            await asyncio.wait(under_way)
         return await self._memory.look(jid, step, ttl)
 
     async def record(self, jid: str, step: bytes, record: bytes, ttl: float, *, replaces: bool) -> bytes:
@@ -58,8 +66,8 @@ class Steps:
         recording = self._memory.record(jid, step, record, ttl, replaces=replaces)
         task = loop.create_task(recording, name="sidelong-step")
         # Held: the loop has weak references only, and nobody may be waiting at the end.
-        self._recording.add(task)
-        task.add_done_callback(self._recording.discard)
+        self._recording[task] = (jid, step)
+        task.add_done_callback(self._recorded)
         cancelled: asyncio.CancelledError | None = None
         ends_at = 0.0
         while not task.done():
@@ -75,6 +83,9 @@ class Steps:
             return task.result()
         task.add_done_callback(lambda task: _tell_failure(task, jid, step))
         raise cancelled
+
+    def _recorded(self, task: "asyncio.Task[bytes]") -> None:
+        del self._recording[task]
 
     def wait(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """See `StepKeeper.wait`."""

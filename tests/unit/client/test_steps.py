@@ -103,6 +103,32 @@ async def test_a_cancellation_does_not_wait_for_ever_and_the_record_goes_on(memo
     assert await is_remembered(memory)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_the_same_block_waits_for_a_record_that_goes_on_after_a_cancellation(memory, monkeypatch, fails):
+    monkeypatch.setattr(module, "_AFTER_CANCELLATION", 0.01)
+    context = Context("j1", "default", {}, lambda: False, Steps(memory, no_close))
+    memory.error = StoreError("away") if fails else None
+    seen: list[bool] = []
+
+    async def pay() -> None:
+        async with context.once("charge") as step:
+            seen.append(step.done)
+
+    first = asyncio.create_task(pay())
+    await memory.began.wait()
+    first.cancel()
+    await asyncio.wait({first})
+    again = asyncio.create_task(pay())
+    await asyncio.wait({again}, timeout=0.05)
+    assert seen == [False]
+    memory.gate.set()
+    await asyncio.wait({again})
+
+    assert seen == [False, not fails]
+    # Of the second one, if it has done the work again.
+    assert isinstance(again.exception(), StoreError) is fails
+
+
 @pytest.mark.parametrize("is_late", [False, True])
 async def test_who_was_cancelled_is_told_in_the_log_of_what_may_be_forgotten(memory, monkeypatch, caplog, is_late):
     monkeypatch.setattr(module, "_AFTER_CANCELLATION", 0.01 if is_late else 60)
