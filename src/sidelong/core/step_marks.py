@@ -17,12 +17,12 @@ class Surroundings:
     """The code that decides whether the body of a step asks.
 
     Attributes:
-        codes: the function that the block stands in, and those that helped to enter it.
-        place: where the block begins, for messages.
+        codes: those that helped to enter the block, and last the function that it stands in.
+        line: where it begins.
     """
 
     codes: tuple[CodeType, ...]
-    place: str
+    line: int
 
     @classmethod
     def of(cls, maker: CodeType, frame: FrameType | None) -> "Surroundings":
@@ -32,15 +32,21 @@ class Surroundings:
             maker: the code that has made the block: a function of the user's own may do that.
             frame: the code that enters it. If that is a context manager itself, the body is that of its own block.
         """
-        codes, place = [maker], ""
+        codes, line = [maker], maker.co_firstlineno
         while frame is not None:
             code = frame.f_code
             codes.append(code)
-            place = f"{PurePath(code.co_filename).name}:{frame.f_lineno} in {code.co_qualname}"
+            line = frame.f_lineno
             if not _helps_to_enter(frame):
                 break
             frame = frame.f_back
-        return cls(tuple(codes), place)
+        return cls(tuple(codes), line)
+
+    @property
+    def place(self) -> str:
+        """Where the block begins, for messages."""
+        code = self.codes[-1]
+        return f"{PurePath(code.co_filename).name}:{self.line} in {code.co_qualname}"
 
     def mark(self) -> str:
         """Return the mark of the code; it stays as long as no instruction and no name in it is changed."""

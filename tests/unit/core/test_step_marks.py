@@ -9,7 +9,7 @@ from sidelong.core.step_marks import Surroundings
 
 def mark(source: str) -> str:
     code = compile(source, "jobs.py", "exec")
-    return Surroundings((code,), "").mark()
+    return Surroundings((code,), 1).mark()
 
 
 def test_code_has_a_mark_until_it_is_changed():
