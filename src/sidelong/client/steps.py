@@ -15,6 +15,8 @@ logger = logging.getLogger("sidelong")
 
 _AFTER_CANCELLATION: Final = 2.0
 """Seconds that a record may take once its job is to end: a stop waits for three."""
+_TURN: Final = 0.1
+"""Of these seconds one turn of the loop counts at most: while something blocks it, no answer is read."""
 _BLOCKED_FOR: Final = 60.0
 """Seconds that a thread waits for an event loop that something blocks."""
 
@@ -69,16 +71,17 @@ class Steps:
         self._recording[task] = (jid, step)
         task.add_done_callback(self._recorded)
         cancelled: asyncio.CancelledError | None = None
-        ends_at = 0.0
-        while not task.done():
+        room = _AFTER_CANCELLATION
+        while not task.done() and room > 0:
+            began = loop.time()
             try:
-                await asyncio.wait({task}, timeout=None if cancelled is None else max(0.0, ends_at - loop.time()))
+                await asyncio.wait({task}, timeout=None if cancelled is None else min(_TURN, room))
             except asyncio.CancelledError as error:
                 if cancelled is None:
-                    ends_at = loop.time() + _AFTER_CANCELLATION
+                    began = loop.time()
                 cancelled = error
-            if cancelled is not None and not task.done() and loop.time() >= ends_at:
-                break
+            if cancelled is not None:
+                room -= min(_TURN, loop.time() - began)
         if cancelled is None:
             return task.result()
         task.add_done_callback(lambda task: _tell_failure(task, jid, step))

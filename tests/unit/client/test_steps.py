@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import time
 
 import pytest
 
@@ -18,10 +19,13 @@ class SlowMemory(StepMemory):
         self.began = asyncio.Event()
         self.gate = asyncio.Event()
         self.error: Exception | None = None
+        self.turns = 0
 
     async def record(self, jid: str, step: bytes, record: bytes, ttl: float, *, replaces: bool = False) -> bytes:
         self.began.set()
         await self.gate.wait()
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
         return await super().record(jid, step, record, ttl)
@@ -100,6 +104,25 @@ async def test_a_cancellation_does_not_wait_for_ever_and_the_record_goes_on(memo
     memory.gate.set()
     (recording,) = [each for each in asyncio.all_tasks() if each.get_name() == "sidelong-step"]
     await recording
+    assert await is_remembered(memory)
+
+
+async def test_while_something_blocks_the_loop_no_time_is_over(memory, monkeypatch):
+    monkeypatch.setattr(module, "_AFTER_CANCELLATION", 0.1)
+    monkeypatch.setattr(module, "_TURN", 0.001)
+    memory.turns = 5
+    task = asyncio.create_task(job(memory))
+    await memory.began.wait()
+
+    task.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    # As a job does that computes.
+    time.sleep(0.15)
+    memory.gate.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert await is_remembered(memory)
 
 
