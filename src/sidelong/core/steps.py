@@ -344,7 +344,7 @@ class Once:
 
 
 def _at(around: Surroundings) -> str:
-    return f" at {shown(around.place)}"
+    return f", in the block at {shown(around.place)}"
 
 
 def _seconds(ttl: float | timedelta) -> float:
