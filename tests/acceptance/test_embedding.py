@@ -127,7 +127,7 @@ def test_under_uvicorn_jobs_run_and_sigterm_still_stops_the_server(
 
     uvicorn.send_signal(signal.SIGTERM)
     # Uvicorn raises the signal again once it is through.
-    assert uvicorn.wait(timeout=10) in (0, -signal.SIGTERM)
+    assert uvicorn.wait(timeout=30) in (0, -signal.SIGTERM)
 
     assert "Application shutdown complete" in log.read_text()
     assert redis_client.lrange("queue:default", 0, -1) == [raw]

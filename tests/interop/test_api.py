@@ -5,7 +5,7 @@ Workers of ours that Ruby sees and steers are in `test_processes`.
 
 import json
 import socket
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.allow_any_keys
 
 # Sidekiq's own: a process of Ruby beats every 0.2 s here.
 SIGNAL_WITHIN = 15.0
-PAUSE_KNOWN_WITHIN = 3.0
+PAUSE_KNOWN_WITHIN = 6.0
 
 
 async def test_python_reads_and_deletes_what_ruby_has_queued(run: Run, app: Sidelong) -> None:
@@ -88,7 +88,7 @@ async def test_both_sides_tell_the_same_figures(
     for _ in range(5):
         seeding.push(redis_client, seeding.payload("Noted"))
     seeding.push(redis_client, seeding.payload("Failing"))
-    day = datetime.now(UTC).date()
+    until = datetime.now(UTC).date() + timedelta(days=1)
     with ruby_worker():
         await eventually(lambda: redis_client.get("stat:failed") == b"1", 30)
         await eventually(lambda: redis_client.get("stat:processed") == b"6", 30)
@@ -96,8 +96,8 @@ async def test_both_sides_tell_the_same_figures(
     redis_client.zadd("schedule", {seeding.payload("Noted"): 1e10})
     async with app:
         figures = await Stats(app).fetch()
-        processed = await History(app, days=3, start=day).processed()
-        failed = await History(app, days=3, start=day).failed()
+        processed = await History(app, days=3, start=until).processed()
+        failed = await History(app, days=3, start=until).failed()
         theirs = await run(
             """
             stats = Sidekiq::Stats.new
@@ -106,7 +106,7 @@ async def test_both_sides_tell_the_same_figures(
              stats.processes_size, stats.enqueued, stats.workers_size, stats.queues, history.processed, history.failed,
              stats.default_queue_latency]
             """,
-            day=day.isoformat(),
+            day=until.isoformat(),
         )
         await Stats(app).reset()
         reset = await run("[Sidekiq::Stats.new.processed, Sidekiq::Stats.new.failed]")
@@ -118,7 +118,8 @@ async def test_both_sides_tell_the_same_figures(
         {str(day): count for day, count in processed.items()}, {str(day): count for day, count in failed.items()},
     ] == theirs[:-1]  # fmt: skip
     assert figures.default_queue_latency == pytest.approx(theirs[-1], abs=5)
-    assert (figures.processed, figures.failed, processed[day]) == (6, 1, 6)
+    # Midnight may pass meanwhile.
+    assert (figures.processed, figures.failed, sum(processed.values())) == (6, 1, 6)
     assert reset == [0, 0]
 
 

@@ -55,7 +55,7 @@ async def test_any_exception_is_a_failure_of_the_job(site: Site, kind: str, faul
     async with app, app.worker(concurrency=1) as worker:
         await eventually(lambda: ran)
         await site.drained()
-        assert worker.is_ready
+        await eventually(lambda: worker.is_ready)
 
     item, _ = site.only("retry")
     # Python lets no StopIteration out of a coroutine, and a cancellation that nobody asked for is none.

@@ -387,7 +387,7 @@ async def test_a_service_that_fails_is_reported_and_begun_again(site: Site, monk
     app.services.append(Shaky())
     async with app, app.worker() as worker:
         await eventually(lambda: len(runs) == len(faults))
-        assert worker.is_ready
+        await eventually(lambda: worker.is_ready)
 
     assert told == ["service: no"] * (len(faults) - 1)
     assert runs[-1].is_set

@@ -94,7 +94,7 @@ async def test_a_heartbeat_survives_whatever_raises_beside_it(site: Site, sink: 
         # Long enough for the watchdog to warn, into a log that raises.
         time.sleep(0.5)
         await eventually(lambda: worker_beats(site) > beaten + 1)
-        assert worker.is_ready
+        await eventually(lambda: worker.is_ready)
         sink.is_broken = False
 
 

@@ -158,7 +158,7 @@ async def test_all_queues_may_be_paused(site: Site) -> None:
         shop.app.worker(queues=["a"], capsules=[Capsule(name="beside", concurrency=2, queues=["b"])]) as worker,
     ):
         await eventually(lambda: site.client.zcard("schedule") == 0)
-        assert worker.is_ready
+        await eventually(lambda: worker.is_ready)
         site.client.delete("paused")
         await eventually(lambda: sorted(shop.order) == ["a0", "a1", "b0", "b1"], SOON)
 

@@ -166,7 +166,7 @@ async def test_each_key_in_turn(site: Site, log: Lines, key: str) -> None:
                 == sum(name.endswith(("fails", "dies")) for name in trial.promised)
             )
         )
-        assert worker.is_ready
+        await eventually(lambda: worker.is_ready)
 
     trial.assert_kept()
     if not name.startswith("stat:"):
@@ -245,7 +245,7 @@ async def test_a_batch_of_all_kinds_survives_sets_of_the_wrong_type(site: Site) 
         for name, wrong in spoilt.items():
             mend(site, name, wrong)
         await site.drained()
-        assert worker.is_ready
+        await eventually(lambda: worker.is_ready)
 
     assert kept == 60
     assert garbage <= set(site.client.zrange("dead", 0, -1))
@@ -328,7 +328,7 @@ async def test_metrics_of_the_wrong_type_cost_no_job_and_are_named(site: Site, l
         await site.drained()
         # What is written beside them is there.
         await eventually(lambda: any(site.client.hexists(keys.sidekiq7_minute(moment), "Good|p") for moment in moments))
-        assert worker.is_ready
+        await eventually(lambda: worker.is_ready)
 
     told = log.containing("part of the metrics was refused: WRONGTYPE")
     named = {name for name in names for line in told if f"(key {name})" in line}

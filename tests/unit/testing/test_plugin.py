@@ -101,7 +101,7 @@ def run(tmp_path):
             env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=110,
         )
         return done.returncode, done.stdout + done.stderr
 
