@@ -57,7 +57,7 @@ def run(directory: Path, plan: str, *words: str) -> tuple[int, list[str]]:
 # They wait most of the time: these run beside each other, the longest of them first.
 TOGETHER = [
     ("ignores-pauses", "blames-everyone", "recovers-at-first-sight", "repeats-batches"),
-    ("no-audit", "settles-in-multi", "redis-py-retries"),
+    ("no-audit", "settles-in-multi", "redis-py-retries", "forgets-steps"),
     ("blocks-for-ever", "hands-back-what-was-called-off", "removes-before-inserting"),
 ]
 
