@@ -43,8 +43,9 @@ def run_dev(options: DevOptions) -> int:
             parse_queues(options.run.queues)
             _require(options)
             changes = _changes(options) if options.reloads else None
-            pages = stack.enter_context(listen(pages_host(options.host), options.web_port, _PAGES_PORT))
-            web = stack.enter_context(listen(options.host, options.port, _WEB_PORT)) if options.web_app else None
+            port = options.port if options.web_app else None
+            pages = stack.enter_context(listen(pages_host(options.host), options.web_port, _PAGES_PORT, spared=port))
+            web = stack.enter_context(listen(options.host, port, _WEB_PORT)) if options.web_app else None
         except ConfigurationError as error:
             return tell_failure(error)
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sidelong-dev-")))

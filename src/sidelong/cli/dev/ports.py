@@ -12,18 +12,20 @@ _MOST_WAITING: Final = 2_048
 _HIGHEST: Final = 65_535
 
 
-def listen(host: str, port: int | None, usual: int) -> socket.socket:
+def listen(host: str, port: int | None, usual: int, *, spared: int | None = None) -> socket.socket:
     """Return a socket that listens.
 
     Args:
         host: the address.
         port: the port; None for the usual one or, where that is taken, the next that is free.
         usual: see above.
+        spared: a port that is left to another server; it is taken only if it was asked for.
 
     Raises:
         ConfigurationError: the address cannot be used.
     """
-    ports = [port] if port is not None else range(usual, min(usual + _TRIES, _HIGHEST))
+    usual_ports = range(usual, min(usual + _TRIES, _HIGHEST))
+    ports = [port] if port is not None else [each for each in usual_ports if each != spared]
     for each in ports:
         try:
             listener = bound(host, each)

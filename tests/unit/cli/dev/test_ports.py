@@ -36,3 +36,8 @@ def test_a_port_is_taken_before_anything_is_served():
 def test_an_address_that_is_not_of_this_machine_is_refused():
     with pytest.raises(ConfigurationError, match=r"cannot listen on 203\.0\.113\.1:8000"):
         listen("203.0.113.1", None, 8000)
+
+
+def test_a_port_that_another_server_asks_for_is_left_to_it(taken):
+    with listen("127.0.0.1", None, taken, spared=taken + 1) as listener:
+        assert listener.getsockname()[1] > taken + 1
