@@ -6,11 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sidelong.cli.dev.options import HostOrder
+from sidelong.cli.run import RunOptions
 from tests.support.eventually import eventually_sync
 
 WITHIN = 60
@@ -225,6 +228,30 @@ def test_a_kill_of_the_host_is_told_and_one_of_the_supervisor_leaves_nothing_beh
     assert list(tmp_path.glob("sidelong-dev-*")) == []
 
 
+def test_a_host_whose_supervisor_dies_while_it_imports_leaves_nothing_behind(tmp_path):
+    (tmp_path / "jobs.py").write_text("import time\n\nprint('importing', flush=True)\ntime.sleep(3600)\n")
+    directory = tmp_path / "left"
+    directory.mkdir()
+    run = RunOptions("jobs.py", concurrency=None, queues=(), timeout=None, redis="memory://", verbose=False)
+    order = HostOrder(run, web_app=None, is_factory=False, pages=0, web=None, snapshot=str(directory / "snapshot"))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(order.as_json() + b"\n")
+        host = subprocess.Popen(
+            [sys.executable, "-m", "sidelong.cli.dev", str(theirs.fileno())],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=[theirs.fileno()],
+        )
+        with host:
+            assert host.stdout.readline() == "importing\n"
+            ours.close()
+            host.wait(timeout=WITHIN)
+
+    assert not directory.exists()
+
+
 def test_the_third_interrupt_leaves_also_where_a_job_blocks_the_loop(dev):
     running = dev("jobs.py", "--app", "web:api", "--redis", "memory://", "--port", "0", "--web-port", "0")
     httpx.post(f"{running.url('Web app')}/block", timeout=WITHIN)
@@ -234,8 +261,16 @@ def test_the_third_interrupt_leaves_also_where_a_job_blocks_the_loop(dev):
         running.interrupt()
         # Two at one moment count as one.
         eventually_sync(lambda: not pending(running.process.pid), WITHIN)
+    # Nor is it a death by a signal if more of them come while it ends.
+    while running.process.poll() is None:
+        with suppress(ProcessLookupError):
+            running.interrupt()
+        with suppress(subprocess.TimeoutExpired):
+            running.process.wait(0.005)
 
     assert running.ends() == 128 + signal.SIGINT
+    # All that was held ends with the command, so that is not told as a loss.
+    assert "is lost" not in running.log
 
 
 def pending(pid: int) -> bool:

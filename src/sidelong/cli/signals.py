@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -157,21 +157,21 @@ class Signals:
         logger.warning(LogMessage("Stacks, as asked by TTIN:", lines=dump))
 
 
-def tell_of_stop(worker: Worker) -> None:
-    """Log that the worker stops, and how long its jobs have."""
+def tell_of_stop(worker: Worker, *others: Worker) -> None:
+    """Log that workers stop, and how long their jobs have."""
     patience = f"{worker.config.timeout:g} s; a second signal cancels"
-    logger.info("Stopping: %s", _running(worker, f"has {patience} it", f"have {patience} them"))
+    logger.info("Stopping: %s", _running((worker, *others), f"has {patience} it", f"have {patience} them"))
 
 
-def tell_of_stop_now(worker: Worker) -> None:
-    """Log that the worker stops without waiting, and what becomes of its jobs."""
+def tell_of_stop_now(*workers: Worker) -> None:
+    """Log that workers stop without waiting, and what becomes of their jobs."""
     fate = "cancelled and handed back"
-    logger.info("Stopping now: %s", _running(worker, f"is {fate}", f"are {fate}"))
+    logger.info("Stopping now: %s", _running(workers, f"is {fate}", f"are {fate}"))
 
 
-def _running(worker: Worker, one: str, many: str) -> str:
+def _running(workers: Sequence[Worker], one: str, many: str) -> str:
     """Return a sentence on the running jobs, for one job or for many."""
-    count = len(worker.running)
+    count = sum(len(worker.running) for worker in workers)
     if not count:
         return "nothing is running"
     return f"{counted(count, 'running job')} {one if count == 1 else many}"

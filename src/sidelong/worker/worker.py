@@ -5,6 +5,7 @@ import contextvars
 import logging
 from collections.abc import Sequence
 from types import TracebackType
+from weakref import WeakSet
 
 from sidelong.client.calls import host_calls
 from sidelong.client.client import Client
@@ -29,6 +30,13 @@ logger = logging.getLogger("sidelong.worker")
 _READY_WITHIN_BEATS = 3
 _HANDLERS_END_WITHIN = 1.0
 _EXIT_ENDS_WITHIN = 5.0
+_inside_hosts: WeakSet["Worker"] = WeakSet()
+
+
+def workers_inside_hosts() -> list["Worker"]:
+    """Return the workers that were begun with `async with` in the running event loop and have not ended."""
+    loop = asyncio.get_running_loop()
+    return [worker for worker in _inside_hosts if worker._loop is loop and not worker._has_ended]
 
 
 class Worker:
@@ -121,6 +129,7 @@ class Worker:
         """
         self._is_embedded = True
         course = self._begin()
+        _inside_hosts.add(self)
         assert self._started is not None
         try:
             await asyncio.wait({course, self._started}, return_when=asyncio.FIRST_COMPLETED)
@@ -223,6 +232,10 @@ class Worker:
     def is_stopping(self) -> bool:
         """True once it was told to stop."""
         return self._is_stopping
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._course is not None and self._course.done()
 
     @property
     def running(self) -> Sequence[Delivery]:

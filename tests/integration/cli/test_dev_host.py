@@ -53,10 +53,12 @@ class Running:
     def __init__(self, **settings):
         self.app = Sidelong(f"memory://{uuid4().hex}", timeout=0.05)
         self.began = asyncio.Event()
+        self.begun = 0
 
         @self.app.job(name="wait")
         async def wait():
             self.began.set()
+            self.begun += 1
             await asyncio.sleep(3600)
 
         self.wait = wait
@@ -142,3 +144,20 @@ async def test_a_worker_that_cannot_start_ends_all(caplog):
     assert await running.ends() is False
     assert running.server.has_ended
     assert "no database" in caplog.text
+
+
+@pytest.mark.parametrize("level", [Level.RELOAD, Level.NOW])
+async def test_a_worker_inside_the_web_app_ends_with_the_other_and_takes_nothing_it_hands_back(level):
+    running = Running(concurrency=1)
+    # Its block, which is the web app's lifespan, lasts as long as requests do.
+    async with running.app.worker(concurrency=1) as inside:
+        await running.start()
+        jobs = {(await running.wait.enqueue()).jid for _ in range(3)}
+        await eventually(lambda: running.begun == 2, within=30)
+
+        running.stopping.tell(level)
+
+        assert await running.ends() is True
+        assert not inside.running
+        assert set(await running.waiting()) == jobs
+    assert running.begun == 2

@@ -28,8 +28,8 @@ def listener():
 def serve(listener):
     """Makes a server of the socket, as a host does that has inherited it."""
 
-    def serve(application, source=Source.APP):
-        return HttpServer(application, source, os.dup(listener.fileno()), patience=1)
+    def serve(application, source=Source.APP, patience=1):
+        return HttpServer(application, source, os.dup(listener.fileno()), patience=patience)
 
     return serve
 
@@ -50,6 +50,53 @@ async def test_it_serves_until_it_is_stopped_and_leaves_the_socket_to_the_next(s
             assert (await asking).text == answer
         server.stop()
         await until_it_ends(serving)
+
+
+@pytest.mark.parametrize("is_told_first", [False, True])
+async def test_a_request_that_lasts_ends_once_there_is_a_hurry(serve, is_told_first):
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def last(request):
+        began.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    server = serve(Starlette(routes=[Route("/", last)]), patience=3600)
+    serving = server.start()
+    async with httpx.AsyncClient() as client:
+        asking = asyncio.create_task(client.get(server.address, timeout=WITHIN))
+        await began.wait()
+        if is_told_first:
+            server.stop()
+            await asyncio.wait({serving}, timeout=0.5)
+            assert not ended.is_set()
+        server.hurry()
+        server.stop()
+
+        await until_it_ends(serving)
+        await asyncio.wait({asking})
+    assert ended.is_set()
+
+
+@pytest.mark.parametrize("is_hurried", [False, True])
+async def test_an_application_that_does_not_come_to_start_is_broken_off(serve, is_hurried):
+    starting = asyncio.Event()
+
+    async def hang(scope, receive, send):
+        starting.set()
+        await asyncio.sleep(3600)
+
+    server = serve(hang, patience=3600 if is_hurried else 0.05)
+    serving = server.start()
+    await starting.wait()
+
+    server.stop()
+    if is_hurried:
+        server.hurry()
+
+    await until_it_ends(serving)
 
 
 async def test_a_web_app_that_does_not_start_is_told_with_its_traceback(serve, caplog):

@@ -93,7 +93,7 @@ def dev(
     Needs `sidelong[dev]`. It uses the Redis that is found; where none runs on this machine, a store inside the process,
     whose jobs are kept until it ends. What does not import is told, and tried again after the next change.
 
-    **Ctrl-C** ends all; a second one does not wait for jobs, a third leaves at once.
+    **Ctrl-C** ends all; a second one waits for neither jobs nor requests, a third leaves at once.
 
     Exit status: 0 after Ctrl-C; 1 if a Redis elsewhere cannot be used, or with `--no-reload` if the app failed; 2 if
     the command or a setting is wrong.

@@ -33,7 +33,7 @@ from sidelong.core.logs.repeats import REPEATS
 from sidelong.errors import ConfigurationError, StoreError
 from sidelong.settings import CODE, log_format
 from sidelong.store.embedded_snapshot import restore_embedded, save_embedded
-from sidelong.worker.worker import Worker
+from sidelong.worker.worker import Worker, workers_inside_hosts
 
 logger = logging.getLogger("sidelong.cli")
 
@@ -66,6 +66,7 @@ def run_host(link: HostLink) -> ExitStatus:
     occupy_standard_streams()
     _configure_logging(order)
     snapshot = Path(order.snapshot)
+    stopping.overdue = lambda: _clear_up(link, snapshot)
     try:
         with stopping.starting():
             if snapshot.exists():
@@ -76,9 +77,11 @@ def run_host(link: HostLink) -> ExitStatus:
         if not stopping.level:
             _tell_failure(error, link)
         return ExitStatus.FAILED
+    finally:
+        _clear_up(link, snapshot)
     # From here on it does not say what the stores hold; not before, while an end would leave no other.
     snapshot.unlink(missing_ok=True)
-    stopping.overdue = lambda: _leave_blocked(snapshot)
+    stopping.overdue = lambda: _leave_blocked(link, snapshot)
     stopping.debugging = lambda: _tell_debugging(link)
     is_well = False
     with asyncio.Runner(loop_factory=parts.make_loop) as runner:
@@ -88,11 +91,7 @@ def run_host(link: HostLink) -> ExitStatus:
             logger.exception("The event loop has failed")
         finally:
             stopping.end()
-            if link.is_cut:
-                # Nobody else removes it, and nobody reads it.
-                shutil.rmtree(snapshot.parent, ignore_errors=True)
-            else:
-                save_embedded(snapshot)
+            _keep_stores(link, snapshot)
         _leave_threads_behind()
     return ExitStatus.DONE if is_well else ExitStatus.FAILED
 
@@ -128,10 +127,14 @@ class Host:
                 logger.info("The worker was told to stop, and has. Pages and web app go on; a change starts it again")
                 await asyncio.wait({asked, *serving}, return_when=asyncio.FIRST_COMPLETED)
             is_well = asked.done()
-            worker.stop_soon()
+            # Those inside the web app as well, not after its requests: what this one hands back is not for them.
+            for each in self._workers():
+                each.stop_soon()
             for server in servers:
                 server.stop()
             await asyncio.wait({work, *serving})
+            # Where a web app was broken off as it started, nobody has waited for its own.
+            await asyncio.gather(*(each.wait() for each in workers_inside_hosts()), return_exceptions=True)
         finally:
             asked.cancel()
             # What jobs and requests have enqueued went over a connection of the application's.
@@ -141,17 +144,23 @@ class Host:
         return is_well
 
     def _reached(self, level: Level) -> None:
-        worker = self._parts.worker
+        workers = self._workers()
         if level >= Level.NOW:
-            tell_of_stop_now(worker)
-            worker.stop_now()
+            tell_of_stop_now(*workers)
+            for worker in workers:
+                worker.stop_now()
             for server in self._parts.servers:
                 server.hurry()
-        elif not worker.is_stopping:
-            if level is Level.SOON or worker.running:
-                tell_of_stop(worker)
-            worker.stop_soon()
+        elif not self._parts.worker.is_stopping:
+            if level is Level.SOON or any(worker.running for worker in workers):
+                tell_of_stop(*workers)
+            for worker in workers:
+                worker.stop_soon()
         self._asked.set()
+
+    def _workers(self) -> "list[Worker]":
+        """Return the worker, and those that run inside the web app."""
+        return [self._parts.worker, *workers_inside_hosts()]
 
 
 def _configure_logging(order: HostOrder) -> None:
@@ -210,10 +219,23 @@ def _tell_fault(task: "asyncio.Task[None]") -> bool:
     return False
 
 
-def _leave_blocked(snapshot: Path) -> None:
+def _keep_stores(link: HostLink, snapshot: Path) -> None:
+    """Write down what the stores inside this process hold, if there is somebody to go on with it."""
+    if not link.is_cut:
+        save_embedded(snapshot)
+    _clear_up(link, snapshot)
+
+
+def _clear_up(link: HostLink, snapshot: Path) -> None:
+    """Remove what the supervisor has left: nobody else does, and nobody reads it."""
+    if link.is_cut:
+        shutil.rmtree(snapshot.parent, ignore_errors=True)
+
+
+def _leave_blocked(link: HostLink, snapshot: Path) -> None:
     """End a process whose event loop is blocked; what runs stays with it until others take it for dead."""
     logger.error("The event loop is blocked, or what runs does not end: leaving it; its jobs run again in a minute")
-    save_embedded(snapshot)
+    _keep_stores(link, snapshot)
     REPEATS.flush()
     logging.shutdown()
 

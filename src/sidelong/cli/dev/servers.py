@@ -39,6 +39,7 @@ class HttpServer:
         self._listener = socket.socket(fileno=descriptor)
         self._listener.set_inheritable(False)
         self._server = new_server(uvicorn, application, timeout_graceful_shutdown=patience, **settings)
+        self._serving: asyncio.Task[None] | None = None
         self.source = source
         self.address = address_of(self._listener)
 
@@ -47,15 +48,27 @@ class HttpServer:
 
         The task raises StartFailedError if the application does not start.
         """
-        return asyncio.get_running_loop().create_task(self._serve(), context=context_of_source(self.source))
+        loop = asyncio.get_running_loop()
+        self._serving = loop.create_task(self._serve(), context=context_of_source(self.source))
+        return self._serving
 
     def stop(self) -> None:
-        """Take no more requests, and end."""
+        """Take no more requests, and end; an application that still starts has the time of a request."""
         self._server.should_exit = True
+        if not self._server.started:
+            asyncio.get_running_loop().call_later(self._server.config.timeout_graceful_shutdown, self._break_off_start)
 
     def hurry(self) -> None:
-        """Give open requests no time at the end."""
+        """Give open requests no time at the end, nor any more of it."""
         self._server.config.timeout_graceful_shutdown = 0
+        if self._server.should_exit:
+            self._break_off_start()
+            for request in self._server.server_state.tasks:
+                request.cancel()
+
+    def _break_off_start(self) -> None:
+        if self._serving is not None and not self._server.started:
+            self._serving.cancel()
 
     async def _serve(self) -> None:
         try:
@@ -64,6 +77,10 @@ class HttpServer:
         except SystemExit:
             # So uvicorn says it.
             raise StartFailedError from None
+        except asyncio.CancelledError:
+            if not self._server.should_exit:
+                raise
+            return
         if not self._server.started:
             raise StartFailedError
 

@@ -61,10 +61,17 @@ class Supervisor:
             if watching is not None:
                 watching.cancel()
                 await asyncio.wait({watching})
+            # All has ended: one Ctrl-C more must not make a death of it.
+            for number in signals_to_take():
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
 
     async def _keep_running(self) -> int:
         is_first = True
         while True:
+            if not _is_here():
+                logger.error("The current directory is gone: change to the one that is in its place, and start again")
+                return ExitStatus.FAILED
             host, status, is_reload = await self._run_host()
             if self._stop.is_set():
                 return 128 + self._last_signal if self._level is Level.LEAVE else ExitStatus.DONE
@@ -97,7 +104,9 @@ class Supervisor:
         self._host = None
         if host.report.is_serving:
             self._known = host.report
-            _tell_loss(host.report, Path(order.snapshot))
+            # At the end it is lost in any case.
+            if not self._stop.is_set():
+                _tell_loss(host.report, Path(order.snapshot))
         return host, ended.result(), is_reload
 
     async def _until_ended(self, host: HostProcess, ended: "asyncio.Task[int]") -> None:
@@ -147,6 +156,15 @@ class Supervisor:
         if self._changes is not None and (names := self._changes.take()):
             others = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
             logger.info("Changed: %s%s", ", ".join(names[:_MOST_NAMES]), others)
+
+
+def _is_here() -> bool:
+    """Tell whether the current directory exists; one that has come in its place under its name is another."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _tell_loss(report: Report, snapshot: Path) -> None:

@@ -14,12 +14,11 @@ def kept_terminal() -> Iterator[None]:
         descriptor = sys.stdin.fileno()
         settings = termios.tcgetattr(descriptor)
     except (AttributeError, OSError, ValueError, termios.error):
-        yield
-        return
+        settings = None
     try:
         yield
     finally:
         # From the background it would stop this process.
         with suppress(OSError, termios.error):
-            if os.tcgetpgrp(descriptor) == os.getpgrp():
+            if settings is not None and os.tcgetpgrp(descriptor) == os.getpgrp():
                 termios.tcsetattr(descriptor, termios.TCSADRAIN, settings)

@@ -40,7 +40,10 @@ class Watched:
 
 def shown_path(path: Path) -> str:
     """Return how a person here calls a path."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return str(path)
     if path == here:
         return str(here)
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

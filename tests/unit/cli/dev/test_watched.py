@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sidelong.cli.dev.watched import Watched
+from sidelong.cli.dev.watched import Watched, shown_path
 
 
 @pytest.fixture
@@ -74,3 +74,12 @@ def test_directories_are_told_as_they_are_called_from_here(project, monkeypatch)
 
     assert str(Watched([Path("src"), Path("src"), project.parent])) == f"src, {project.parent}"
     assert str(Watched([Path()])) == str(project)
+
+
+def test_paths_are_told_where_the_current_directory_is_gone(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert shown_path(gone / "shop.py") == str(gone / "shop.py")
