@@ -147,7 +147,8 @@ def dev(tmp_path):
 
 
 def test_a_working_day(dev):
-    running = dev("jobs.py", "--app", "web:api", "--port", "0", "--web-port", "0", "--timeout", "0.1")
+    words = ["jobs.py", "--app", "web:api", "--port", "0", "--web-port", "0", "--timeout", "0.1"]
+    running = dev(*words, SIDELONG_CONCURENCY="5")
     web, pages = running.url("Web app"), running.url("Web UI")
     assert f"the embedded store, inside this process: no connection to Redis at {NOBODY}" in running.log
     assert httpx.post(f"{web}/order", timeout=WITHIN).text == "ordered"
@@ -173,6 +174,8 @@ def test_a_working_day(dev):
     assert '"POST /order HTTP/1.1" 200' in running.log
     assert "GET /scheduled" not in running.log
     assert running.log.count("old code begins") == 1
+    # Advice is not repeated after a change.
+    assert running.log.count("did you mean SIDELONG_CONCURRENCY?") == 1
     assert "Traceback" not in running.log.partition("Waiting for a change")[2]
 
 
@@ -254,13 +257,16 @@ def test_a_host_whose_supervisor_dies_while_it_imports_leaves_nothing_behind(tmp
 
 def test_the_third_interrupt_leaves_also_where_a_job_blocks_the_loop(dev):
     running = dev("jobs.py", "--app", "web:api", "--redis", "memory://", "--port", "0", "--web-port", "0")
-    httpx.post(f"{running.url('Web app')}/block", timeout=WITHIN)
-    running.logs("blocked")
+    web = httpx.URL(running.url("Web app"))
+    # The answer is not waited for: the job may block the loop before it is sent.
+    with socket.create_connection((web.host, web.port)) as client:
+        client.sendall(b"POST /block HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        running.logs("blocked")
 
-    for _ in range(3):
-        running.interrupt()
-        # Two at one moment count as one.
-        eventually_sync(lambda: not pending(running.process.pid), WITHIN)
+        for _ in range(3):
+            running.interrupt()
+            # Two at one moment count as one.
+            eventually_sync(lambda: not pending(running.process.pid), WITHIN)
     # Nor is it a death by a signal if more of them come while it ends.
     while running.process.poll() is None:
         with suppress(ProcessLookupError):

@@ -9,6 +9,7 @@ from sidelong.app import Sidelong
 from sidelong.cli.event_loop import EventLoop
 from sidelong.core.config import Capsule
 from sidelong.core.counted import counted
+from sidelong.core.logs.message import Advice
 from sidelong.worker.worker import Worker
 
 logger = logging.getLogger("sidelong.cli")
@@ -30,10 +31,10 @@ def log_banner(app: Sidelong, worker: Worker, target: str, event_loop: EventLoop
 def warn_of_jobs(app: Sidelong, worker: Worker) -> None:
     """Warn if the app has no jobs, or has some that the worker never gets."""
     if not len(app.registry):
-        logger.warning("The app has no jobs: whatever is fetched fails as unknown and is tried again later")
+        logger.warning(Advice("The app has no jobs: whatever is fetched fails as unknown and is tried again later"))
     served = {name for capsule in worker.capsules for name, _ in capsule.queues}
     if left_out := [name for name in app.registry.queues() if name not in served]:
-        logger.warning("Not served here, though jobs of the app go there: %s", ", ".join(left_out))
+        logger.warning(Advice(f"Not served here, though jobs of the app go there: {', '.join(left_out)}"))
 
 
 def described(capsule: Capsule) -> str:

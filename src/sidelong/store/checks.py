@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sidelong.core.clock import Clock
 from sidelong.core.config import Config
 from sidelong.core.identity import new_identity
+from sidelong.core.logs.message import Advice
 from sidelong.core.options import DEFAULT_QUEUE
 from sidelong.errors import Refused, StoreError
 from sidelong.store.link import Link
@@ -104,7 +105,7 @@ class StartChecks:
             raise self._forbidden(" ".join(lack.rules))
         for words in filter(OPTIONAL.get, lack.optional):
             command = " ".join(words[: 1 + (words[0] == "CLIENT")])
-            logger.warning("the Redis user may not run %s: %s", command, OPTIONAL[words])
+            logger.warning(Advice(f"the Redis user may not run {command}: {OPTIONAL[words]}"))
         return lack
 
     def _forbidden(self, rules: str, answer: str = "") -> StoreError:
@@ -116,10 +117,8 @@ class StartChecks:
     def _check_eviction(self, facts: Mapping[str, str]) -> None:
         policy = facts.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
-            logger.warning(
-                "Redis may evict jobs: its maxmemory-policy is %s; set it to noeviction, and keep caches elsewhere",
-                policy,
-            )
+            sentence = f"Redis may evict jobs: its maxmemory-policy is {policy}; set it to noeviction"
+            logger.warning(Advice(f"{sentence}, and keep caches elsewhere"))
 
     async def _check_snapshots(self) -> None:
         try:
@@ -128,7 +127,8 @@ class StartChecks:
             # Where it has another name, Redis is somebody else's to configure.
             return
         if not save:
-            logger.warning("Redis keeps nothing on disk: all jobs are lost when it restarts; set appendonly to yes")
+            sentence = "Redis keeps nothing on disk: all jobs are lost when it restarts; set appendonly to yes"
+            logger.warning(Advice(sentence))
 
     async def _check_time(self) -> None:
         """Compare the clocks, and see how far away Redis is; a far one is asked several times, to be sure."""
@@ -144,11 +144,9 @@ class StartChecks:
             if best <= _FAR:
                 break
         if best > _FAR:
-            logger.warning("Redis is far away: an answer takes %.0f ms; run workers near it", best * 1000)
+            sentence = f"Redis is far away: an answer takes {best * 1000:.0f} ms; run workers near it"
+            logger.warning(Advice(sentence, kind="far"))
         if abs(apart) > _CLOCKS_APART + best:
-            logger.warning(
-                "the clock of this host is %.1f s %s that of Redis; let NTP set both, or scheduled jobs run too %s",
-                abs(apart),
-                "ahead of" if apart > 0 else "behind",
-                "late" if apart > 0 else "early",
-            )
+            where, when = ("ahead of", "late") if apart > 0 else ("behind", "early")
+            sentence = f"the clock of this host is {abs(apart):.1f} s {where} that of Redis; let NTP set both"
+            logger.warning(Advice(f"{sentence}, or scheduled jobs run too {when}", kind="clocks"))

@@ -13,6 +13,7 @@ from sidelong.cli.dev.sources import Source
 from sidelong.cli.dev.watched import shown_path
 from sidelong.cli.event_loop import EventLoop
 from sidelong.core.counted import counted
+from sidelong.core.logs.message import Advice
 from sidelong.settings import environment_and_file, oversights
 from sidelong.worker.worker import Worker
 
@@ -42,7 +43,7 @@ def announce(
         logger.info("Running again with %s, Redis %s", jobs, _named(choice))
     warn_of_jobs(app, worker)
     for sentence in oversights():
-        logger.warning("Settings: %s", sentence)
+        logger.warning(Advice(f"Settings: {sentence}"))
 
 
 def _tell_of_redis(choice: Choice) -> None:

@@ -74,6 +74,7 @@ def _order_maker(
             missing_redis=known.missing_redis,
             watches="" if changes is None else f"Watching {changes.watched}",
             is_first=not known.is_serving,
+            advice=known.advice,
         )
 
     return order

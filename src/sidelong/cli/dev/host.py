@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from sidelong.app import Sidelong
+from sidelong.cli.dev.advice import AdviceFilter
 from sidelong.cli.dev.announcement import announce
 from sidelong.cli.dev.host_link import HostLink
 from sidelong.cli.dev.levels import Level
@@ -64,7 +65,7 @@ def run_host(link: HostLink) -> ExitStatus:
     stopping.install()
     link.listen(stopping.tell)
     occupy_standard_streams()
-    _configure_logging(order)
+    _configure_logging(order, link)
     snapshot = Path(order.snapshot)
     stopping.overdue = lambda: _clear_up(link, snapshot)
     try:
@@ -163,10 +164,12 @@ class Host:
         return [self._parts.worker, *workers_inside_hosts()]
 
 
-def _configure_logging(order: HostOrder) -> None:
+def _configure_logging(order: HostOrder, link: HostLink) -> None:
     configure_logging(order.run.verbose, order.run.log_format or log_format(), dress=with_source)
+    advice = AdviceFilter(order.advice, link.advised)
     for handler in logging.getLogger().handlers:
         handler.addFilter(DevFilter())
+        handler.addFilter(advice)
     configure_server_log()
 
 

@@ -67,6 +67,10 @@ class HostLink:
         """Report that the host cannot work as it was told, and why."""
         self._report(refused=status, sentence=sentence)
 
+    def advised(self, kinds: list[str]) -> None:
+        """Report of what kinds advice was told, by this host and those before it."""
+        self._report(advice=kinds)
+
     def debugging(self) -> None:
         """Report that the end takes as long as a person needs."""
         self._report(is_debugging=True)

@@ -27,6 +27,7 @@ class Report:
         refused: the exit status, if it could not work as it was told.
         sentence: why.
         is_debugging: whether a debugger holds up its end.
+        advice: of what kinds it, or a host before it, has told advice.
     """
 
     is_serving: bool = False
@@ -35,13 +36,14 @@ class Report:
     refused: int | None = None
     sentence: str = ""
     is_debugging: bool = False
+    advice: Sequence[str] = ()
 
 
 class HostProcess:
     """A host that runs; made by `start`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, link: socket.socket) -> None:
-        self.report = Report()
+    def __init__(self, process: asyncio.subprocess.Process, link: socket.socket, report: Report) -> None:
+        self.report = report
         self._process = process
         self._link = link
         self._listening = asyncio.get_running_loop().create_task(self._listen())
@@ -72,7 +74,7 @@ class HostProcess:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
         link.setblocking(False)
         await asyncio.get_running_loop().sock_sendall(link, order.as_json() + b"\n")
-        return cls(process, link)
+        return cls(process, link, Report(advice=order.advice))
 
     def tell(self, level: Level) -> None:
         """Tell it how urgently it is to end."""

@@ -61,6 +61,7 @@ class HostOrder:
         missing_redis: the address that did not answer, so that the host before has used the embedded store.
         watches: what is watched, in words; empty for nothing.
         is_first: whether none was serving before.
+        advice: of what kinds those before have told advice.
     """
 
     run: RunOptions
@@ -73,6 +74,7 @@ class HostOrder:
     missing_redis: str | None = None
     watches: str = ""
     is_first: bool = True
+    advice: Sequence[str] = ()
 
     @property
     def timeout(self) -> float:

@@ -33,6 +33,12 @@ class LogMessage:
         return f"{line}\n{self.lines}" if self.lines else line
 
 
+class Advice(LogMessage):
+    """What a worker says as it starts of things around it; whoever starts one again and again tells it once."""
+
+    __slots__ = ()
+
+
 def text_of(record: logging.LogRecord) -> str:
     """Return what a record says, without fields and lines; never raises for arguments that do not fit."""
     if isinstance(record.msg, LogMessage):
