@@ -136,7 +136,8 @@ class Stopping:
 
 def _give_signals_back() -> None:
     for number in signals_to_take():
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        # Not Python's own handler for Ctrl-C: it would unwind, in the child, the copy of all that runs here.
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _nothing() -> None:

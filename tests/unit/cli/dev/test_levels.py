@@ -166,3 +166,24 @@ def test_a_process_whose_loop_is_blocked_ends_all_the_same(level, output, status
     done = subprocess.run([sys.executable, "-c", BLOCKED, level], capture_output=True, text=True, timeout=30)
 
     assert (done.stdout, done.returncode) == (output, status)
+
+
+FORKED = """
+import os, signal
+from sidelong.cli.dev.stopping import Stopping
+
+Stopping(patience=60).install()
+if not (child := os.fork()):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
+    finally:
+        print("the child unwinds what it has a copy of", flush=True)
+print(-os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_an_interrupt_ends_what_a_job_has_forked_and_nothing_of_it_goes_on():
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=30)
+
+    assert done.stdout == f"{signal.SIGINT:d}\n"
