@@ -19,9 +19,10 @@ WHERE = {"sleep": "time.sleep(seconds)", "python": "while time.monotonic() < dea
 @pytest.mark.parametrize(
     ("ways", "seconds", "overrides"),
     [
-        pytest.param(("sleep", "python"), 15.0, {}, id="sleep-and-python"),
+        # Twice as long as it takes until a worker that gives no sign of life is taken for dead.
+        pytest.param(("sleep", "python"), 9.0, {}, id="sleep-and-python"),
         # A thread cannot beat without the interpreter: its lease must last longer than that.
-        pytest.param(("regex",), 10.0, {"lease_ttl": 30.0}, id="regex"),
+        pytest.param(("regex",), 6.0, {"lease_ttl": 30.0}, id="regex"),
     ],
 )
 def test_a_blocked_loop_is_named_and_loses_and_doubles_nothing(
@@ -51,7 +52,7 @@ def test_a_blocked_loop_is_named_and_loses_and_doubles_nothing(
         jids = seeding.push(client, patient, *beside)
         eventually_sync(lambda: set(jids) <= ledger.history().runs.keys(), 15)
         blockers = seeding.push(client, *jobs)
-        eventually_sync(lambda: ledger.history().ends.keys() >= {*blockers, *jids}, 3 * seconds)
+        eventually_sync(lambda: ledger.history().ends.keys() >= {*blockers, *jids}, 60)
         eventually_sync(lambda: not redis_state.payloads(redis_state.dump(client)), 15)
         logs = {way: process.log() for way, process in blocked.items()}
 
