@@ -157,10 +157,12 @@ class Signals:
         logger.warning(LogMessage("Stacks, as asked by TTIN:", lines=dump))
 
 
-def tell_of_stop(worker: Worker, *others: Worker) -> None:
-    """Log that workers stop, and how long their jobs have."""
-    patience = f"{worker.config.timeout:g} s; a second signal cancels"
-    logger.info("Stopping: %s", _running((worker, *others), f"has {patience} it", f"have {patience} them"))
+def tell_of_stop(worker: Worker, *others: Worker, by_signal: bool = True) -> None:
+    """Log that workers stop, how long their jobs have and, if a signal is the reason, what a second one does."""
+    one, many = f"has {worker.config.timeout:g} s", f"have {worker.config.timeout:g} s"
+    if by_signal:
+        one, many = f"{one}; a second signal cancels it", f"{many}; a second signal cancels them"
+    logger.info("Stopping: %s", _running((worker, *others), one, many))
 
 
 def tell_of_stop_now(*workers: Worker) -> None:

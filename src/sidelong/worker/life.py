@@ -193,7 +193,8 @@ class Life:
     def _abandon_all(self) -> None:
         for dispatcher in self._dispatchers:
             if stuck := dispatcher.running:
-                logger.warning("%d jobs do not end when cancelled; they are let go all the same", len(stuck))
+                these = "job that does not" if len(stuck) == 1 else "jobs that do not"
+                logger.warning("leaving behind %d %s end when cancelled", len(stuck), these)
                 dispatcher.abandon(is_fenced=self.is_fenced)
 
     async def _until(self, condition: Callable[[], bool], within: float) -> None:

@@ -113,6 +113,18 @@ async def test_a_reload_with_nothing_to_wait_for_is_silent(running, caplog):
     assert caplog.messages == []
 
 
+@pytest.mark.parametrize(("level", "end"), [(Level.RELOAD, ""), (Level.SOON, "; a second signal cancels it")])
+async def test_a_second_signal_is_spoken_of_where_there_was_a_first(running, caplog, level, end):
+    await running.wait.enqueue()
+    await running.began.wait()
+
+    with caplog.at_level("INFO", "sidelong.cli"):
+        running.stopping.tell(level)
+        await running.ends()
+
+    assert f"Stopping: 1 running job has 0.05 s{end}" in caplog.messages
+
+
 async def test_a_worker_that_is_stopped_from_elsewhere_leaves_the_servers_alone(running, caplog):
     with caplog.at_level("INFO", "sidelong.cli"):
         running.worker.stop_soon()

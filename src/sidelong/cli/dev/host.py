@@ -154,7 +154,7 @@ class Host:
                 server.hurry()
         elif not self._parts.worker.is_stopping:
             if level is Level.SOON or any(worker.running for worker in workers):
-                tell_of_stop(*workers)
+                tell_of_stop(*workers, by_signal=level is Level.SOON)
             for worker in workers:
                 worker.stop_soon()
         self._asked.set()
