@@ -1,6 +1,7 @@
 """Fixtures that every test may use, and the rules that hold for all of them."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from itertools import count
@@ -34,6 +35,10 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "C
 # A run starts a thousand Python processes, which would each compile the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell may have started the run in the background, or with nohup: programs would inherit that these are ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Debug mode changes timings and logs slow callbacks; a test that wants it asks its own loop.
 os.environ.pop("PYTHONASYNCIODEBUG", None)

@@ -27,6 +27,7 @@ def check_calls_off(seen: Seen, verdict: Verdict) -> None:
         call = job.called_off
         if call is None:
             continue
+        call = _once_settled(seen, job, call)
         following = _following(seen, job, call)
         if following is None:
             _check_left(seen, job, call, verdict)
@@ -36,6 +37,13 @@ def check_calls_off(seen: Seen, verdict: Verdict) -> None:
             verdict.violate("cancel", f"{_story(seen, job, call)}, and began {_began(seen, following)}")
     verdict.figures |= {f"called off: {how}": outcomes[how] for how in _OUTCOMES}
     verdict.figures["called off in vain"] = again
+
+
+def _once_settled(seen: Seen, job: Job, call: CallOff) -> CallOff:
+    """Return it as of when the run was settled as called off: the answer may come after the next run has begun."""
+    holder = seen.owners.get(call.where)
+    settled = (mark.ns for mark in job.settles if mark.word == "called-off" and mark.pid == holder)
+    return call._replace(ns=min((ns for ns in settled if call.asked < ns), default=call.ns))
 
 
 def _following(seen: Seen, job: Job, call: CallOff) -> Run | None:

@@ -65,6 +65,16 @@ def test_a_stop_does_not_hand_back_what_was_called_off(how: str) -> None:
     assert complaint.startswith("cancel: a ")
 
 
+def test_what_was_cancelled_does_not_begin_before_the_answer_has_come_either() -> None:
+    story = Story(P).push("a").start(P, "a").tell(RUNNER, names.CALLING_OFF, "a")
+    story.tell(P, names.FAIL, "a", "CancelledError").settle(P, "a", "called-off").run(P, "a")
+    story.tell(RUNNER, names.CALLED_OFF, "a", how="cancelled", where=identity(P))
+
+    complaints = story.complaints()
+
+    assert any(each.startswith("cancel: a ") and f"and began in {P} at " in each for each in complaints)
+
+
 def test_what_was_called_off_in_a_process_that_died_of_it_may_begin_elsewhere() -> None:
     story = running("cancelled").kill(P).wait(LONG).recover(Q, P, "a").run(Q, "a")
 

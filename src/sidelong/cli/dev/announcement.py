@@ -49,6 +49,8 @@ def announce(
 def _tell_of_redis(choice: Choice) -> None:
     if choice.reason:
         logger.warning("Redis    the embedded store, inside this process: %s", choice.reason)
+    elif choice.is_elsewhere:
+        logger.warning("Redis    %s, not on this machine: jobs that others enqueue there are run here", choice.address)
     else:
         logger.info("Redis    %s", _named(choice))
 

@@ -35,6 +35,11 @@ class Choice:
         """Whether all is inside this process."""
         return self.address.startswith(EMBEDDED)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is on another machine, where others may use it."""
+        return not self.is_embedded and not _is_here(self.address)
+
 
 def choose_redis(app: Sidelong, order: HostOrder, make_loop: Callable[[], asyncio.AbstractEventLoop]) -> Choice:
     """Let the app use a Redis that can be used.

@@ -70,6 +70,21 @@ def test_an_embedded_store_that_was_asked_for_is_used(url):
     assert choose(Sidelong(NOBODY), redis=url) == Choice(url)
 
 
+@pytest.mark.parametrize(
+    ("address", "is_elsewhere"),
+    [
+        ("redis://10.0.0.7:6379/0", True),
+        ("redis+sentinel://one.example:26379,two.example:26379/main/0", True),
+        ("redis://localhost:6379/0", False),
+        ("rediss://127.0.0.2:6380/0", False),
+        ("unix:///run/redis.sock?db=0", False),
+        ("memory://shop", False),
+    ],
+)
+def test_one_that_others_may_use_is_known(address, is_elsewhere):
+    assert Choice(address).is_elsewhere is is_elsewhere
+
+
 def test_without_the_extra_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setattr("sidelong.store.embedded._servers", {})
     monkeypatch.setitem(sys.modules, "fakeredis", None)
