@@ -23,8 +23,10 @@ SLOTS = 100
 _QUEUE = "default"
 _PORTION = 1_000
 _BACKLOG = 10_000
+_LEAST_SAMPLES = 30
+"""However fast the machine is: those before, early and late are compared."""
 LEAST_JOBS = 10_000
-"""Fewer are done before there are samples to be compared."""
+"""With fewer, the jobs that run at once would be a large part of the way between two samples."""
 _PAUSE = 0.02
 _RESTS_WITHIN = 60.0
 
@@ -109,7 +111,7 @@ def _run(jobs: int, seed: int, directory: Path) -> Worked:
     ):
         sampler.watch(endurance.watched(NAME, worker))
         worked.idle = endurance.idle_sample(sampler, [NAME])
-        _feed(client, MEMORY.draw(random.Random(seed), jobs), worked.told)
+        _feed(client, sampler, MEMORY.draw(random.Random(seed), jobs), jobs // _LEAST_SAMPLES, worked.told)
         worked.rested = endurance.come_to_rest(sampler, [NAME], worked.idle, _RESTS_WITHIN)
         worked.ends = {NAME: worker.stop()}
         worked.last = sampler.take()
@@ -120,11 +122,15 @@ def _run(jobs: int, seed: int, directory: Path) -> Worked:
     return worked
 
 
-def _feed(client: redis.Redis, planned: Iterator[Planned], told: dict[str, int]) -> None:
-    """Push portion by portion, so that Redis never holds many."""
-    while portion := list(itertools.islice(planned, _PORTION)):
-        while client.llen(f"queue:{_QUEUE}") > _BACKLOG:
+def _feed(client: redis.Redis, sampler: Sampler, planned: Iterator[Planned], step: int, told: dict[str, int]) -> None:
+    """Push portion by portion, so that Redis never holds many; wait for a sample at each step of so many jobs."""
+    next_sample = step
+    while portion := list(itertools.islice(planned, min(_PORTION, step))):
+        while client.llen(f"queue:{_QUEUE}") > min(_BACKLOG, step):
             time.sleep(_PAUSE)
+        if told["jobs"] >= next_sample:
+            sampler.take()
+            next_sample += step
         seeding.push(client, *(seeding.payload(each.job, queue=_QUEUE, retry=RETRY[each.job]) for each in portion))
         told["jobs"] += len(portion)
         told["processed"] += sum(each.course.acks for each in portion)
