@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -62,9 +63,7 @@ class Supervisor:
                 watching.cancel()
                 await asyncio.wait({watching})
             # All has ended: one Ctrl-C more must not make a death of it.
-            for number in signals_to_take():
-                loop.remove_signal_handler(number)
-                signal.signal(number, signal.SIG_IGN)
+            _ignore_signals(loop)
 
     async def _keep_running(self) -> int:
         is_first = True
@@ -156,6 +155,15 @@ class Supervisor:
         if self._changes is not None and (names := self._changes.take()):
             others = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
             logger.info("Changed: %s%s", ", ".join(names[:_MOST_NAMES]), others)
+
+
+def _ignore_signals(loop: asyncio.AbstractEventLoop) -> None:
+    for number in signals_to_take():
+        while signal.getsignal(number) is not signal.SIG_IGN:
+            # Between the two lines, an interrupt is an exception, as it is in a program that handles none.
+            with suppress(KeyboardInterrupt):
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
 
 
 def _is_here() -> bool:
