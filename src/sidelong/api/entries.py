@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sidelong.api import moves
+from sidelong.api.instants import as_date
 from sidelong.api.records import JobRecord
 from sidelong.app import Sidelong
 from sidelong.client.schedule import instant
@@ -46,9 +46,7 @@ class Entry(JobRecord):
     @property
     def at(self) -> datetime | None:
         """The score as a date in UTC; None for what no calendar has."""
-        with suppress(ValueError, OverflowError, OSError):
-            return datetime.fromtimestamp(self.score, UTC)
-        return None
+        return as_date(self.score)
 
     @property
     def id(self) -> str:

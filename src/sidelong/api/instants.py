@@ -27,6 +27,16 @@ def read_instant(value: Any) -> float | None:
     return value if type(value) is float and 0 <= value <= _LATEST else None
 
 
+def as_date(seconds: float | None) -> datetime | None:
+    """Return epoch seconds as a time in UTC; None for what no calendar has."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def _read_text(text: str) -> float | None:
     if len(text) > 64:
         return None

@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, Final, TypeVar
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
 
+from sidelong.api.instants import as_date
 from sidelong.core.display import escaped
 from sidelong.web import texts
 from sidelong.web.assets import DIGEST
@@ -116,14 +116,14 @@ def number(value: int | float | None) -> str:
 @_filter
 def iso(seconds: float | None) -> str:
     """Return a time as machines read it, in UTC; "" for what no calendar has."""
-    moment = _moment(seconds)
+    moment = as_date(seconds)
     return "" if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @_filter
 def utc(seconds: float | None) -> str:
     """Return a time as people read it, in UTC."""
-    moment = _moment(seconds)
+    moment = as_date(seconds)
     return texts.text("no_time") if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -226,12 +226,3 @@ def _written(encoder: json.JSONEncoder, value: Any, enough: int) -> str:
         if enough <= 0:
             break
     return "".join(parts)
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    if seconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -7,11 +7,12 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from sidelong.api.groups import JobGroup
+from sidelong.api.instants import as_date
 from sidelong.api.reasons import Reasons
 from sidelong.web.actions import entries
 from sidelong.web.api.editing import Changed, Edit, Replacement, changed
 from sidelong.web.api.endpoint import PREFIX, Endpoint, endpoint
-from sidelong.web.api.jobs import TimedJobDetail, cut, detail_of, editable_arguments, moment, timed_job_of
+from sidelong.web.api.jobs import TimedJobDetail, cut, detail_of, editable_arguments, timed_job_of
 from sidelong.web.api.lists import TimedJobs, job_url, page_of
 from sidelong.web.api.outcomes import ChosenOutcome, MatchingOutcome, chosen_outcome, matching_outcome
 from sidelong.web.api.parameters import LONGEST_TEXT, Conditions, Keys, ListParameters, Matching, Standing
@@ -152,8 +153,8 @@ def _group(group: JobGroup) -> Group:
         filter=Conditions(job=group.display_class, error=group.error_class) if is_nameable else None,
         count=group.count,
         message=cut(group.message),
-        earliest=moment(group.earliest),
-        latest=moment(group.latest),
+        earliest=as_date(group.earliest),
+        latest=as_date(group.latest),
     )
 
 

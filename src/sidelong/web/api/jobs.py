@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
 
 from sidelong.api.entries import Entry
 from sidelong.api.history import history_of
+from sidelong.api.instants import as_date
 from sidelong.api.masking import mask_arguments
 from sidelong.api.reasons import Reason
 from sidelong.api.records import JobRecord
@@ -226,7 +227,7 @@ async def detail_of(
         "raw": None if record.item is not None else escaped(record.value[:_RAW].decode("utf-8", "backslashreplace")),
         "error_backtrace": None if frames is None else [cut(frame) for frame in frames[:_MOST_FRAMES]],
         "history": [
-            Event(at=moment(event.at), kind=event.kind, text=cut(event.text))
+            Event(at=as_date(event.at), kind=event.kind, text=cut(event.text))
             for event in history_of(record, work=work, died_at=died_at)
         ],
         "reasons": [Explanation(kind=reason.kind, text=cut(reason.text)) for reason in reasons],
@@ -240,16 +241,6 @@ def cut(text: str, most: int = _LONGEST) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}\u2026"
 
 
-def moment(seconds: float | None) -> datetime | None:
-    """Return epoch seconds as a time in UTC; None for what no calendar has."""
-    if seconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
 def _fields(visit: Visit, record: JobRecord, key: str, url: str, *, is_whole: bool) -> dict[str, Any]:
     return {
         "key": key,
@@ -261,10 +252,10 @@ def _fields(visit: Visit, record: JobRecord, key: str, url: str, *, is_whole: bo
         "args": _arguments(visit, record, is_whole=is_whole),
         "tags": [cut(tag) for tag in record.tags[:_MOST_TAGS]],
         "bid": None if record.bid is None else cut(record.bid),
-        "created_at": moment(record.created_at),
-        "enqueued_at": moment(record.enqueued_at),
-        "failed_at": moment(record.failed_at),
-        "retried_at": moment(record.retried_at),
+        "created_at": as_date(record.created_at),
+        "enqueued_at": as_date(record.enqueued_at),
+        "failed_at": as_date(record.failed_at),
+        "retried_at": as_date(record.retried_at),
         "retry_count": record.retry_count,
         "error_class": None if record.error_class is None else cut(record.error_class),
         "error_message": None if record.error_message is None else cut(record.error_message),

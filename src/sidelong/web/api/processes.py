@@ -8,11 +8,12 @@ from typing import Any, Final
 from msgspec import Struct
 from starlette.exceptions import HTTPException
 
+from sidelong.api.instants import as_date
 from sidelong.api.processes import Process, ProcessSet
 from sidelong.web.actions import processes
 from sidelong.web.actions.processes import Told
 from sidelong.web.api.endpoint import PREFIX, Endpoint, endpoint
-from sidelong.web.api.jobs import cut, moment
+from sidelong.web.api.jobs import cut
 from sidelong.web.places import write_segment
 from sidelong.web.visit import Visit, not_found
 
@@ -178,8 +179,8 @@ def _fields(visit: Visit, process: Process) -> dict[str, Any]:
         "tag": cut(process.tag),
         "labels": [cut(label) for label in process.labels[:_MOST_NAMES]],
         "version": cut(process.version),
-        "started_at": moment(process.started_at),
-        "beat": moment(process.beat),
+        "started_at": as_date(process.started_at),
+        "beat": as_date(process.beat),
         "queues": [cut(name) for name in process.queues[:_MOST_NAMES]],
         "concurrency": process.concurrency,
         "busy": process.busy,

@@ -6,13 +6,14 @@ from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
 
+from sidelong.api.instants import as_date
 from sidelong.api.processes import ProcessSet
 from sidelong.api.reasons import Reasons
 from sidelong.api.records import JobRecord
 from sidelong.api.work import Work, WorkSet
 from sidelong.web.actions import processes, running
 from sidelong.web.api.endpoint import PREFIX, endpoint
-from sidelong.web.api.jobs import Job, JobDetail, TimedJob, cut, detail_of, job_of, moment, timed_job_of
+from sidelong.web.api.jobs import Job, JobDetail, TimedJob, cut, detail_of, job_of, timed_job_of
 from sidelong.web.api.lists import Page, page_of
 from sidelong.web.api.outcomes import MatchingOutcome, matching_outcome
 from sidelong.web.api.parameters import JobKeys, ListParameters, Mark, Matching
@@ -194,7 +195,7 @@ def _running(visit: Visit, work: Work, *, is_whole: bool = False) -> RunningJob:
     return RunningJob(
         process=cut(work.identity),
         tid=cut(work.tid),
-        run_at=moment(work.run_at),
+        run_at=as_date(work.run_at),
         job=job_of(visit, work.record, cut(jid), url, is_whole=is_whole),
     )
 

@@ -6,9 +6,9 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from sidelong.api.instants import as_date
 from sidelong.api.stats import History
 from sidelong.web.api.endpoint import endpoint
-from sidelong.web.api.jobs import moment
 from sidelong.web.api.writing import to_json
 from sidelong.web.events import stream
 from sidelong.web.live import Glance
@@ -106,7 +106,7 @@ async def get_history(visit: Visit, query: Days) -> PastDays:
 def _figures(glance: Glance) -> Figures:
     figures = glance.figures
     return Figures(
-        at=moment(glance.at),
+        at=as_date(glance.at),
         processed=figures.processed,
         failed=figures.failed,
         busy=figures.workers_size or 0,
